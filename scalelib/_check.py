@@ -1,0 +1,145 @@
+"""Checks at the boundary: each error names the argument, what was found and what was expected."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+Numbers = Sequence[float] | Tensor
+"""A schedule as the caller may give it: any sequence of numbers, or a 1-D tensor."""
+
+
+def number(name: str, value: float, *, low: float = -math.inf, high: float = math.inf) -> float:
+    """Return ``value`` as a float strictly between ``low`` and ``high``."""
+    if isinstance(value, bool | str):
+        raise TypeError(f"{name} must be a real number, found {value!r}")
+    try:
+        found = float(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must be a real number, found {type(value).__name__}") from error
+    if not (math.isfinite(found) and low < found < high):
+        raise ValueError(f"{name} must be finite and in ({low:g}, {high:g}), found {found!r}")
+    return found
+
+
+def non_negative(name: str, value: float) -> float:
+    """Return ``value`` as a finite float that is at least 0."""
+    return 0.0 if value == 0 else number(name, value, low=0.0)
+
+
+def integer(name: str, value: int, *, low: int, high: int | None = None) -> int:
+    """Return ``value`` as an int with ``low <= value <= high``."""
+    if isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer, found {value!r}")
+    try:
+        found = operator.index(value)
+    except TypeError as error:
+        raise TypeError(f"{name} must be an integer, found {type(value).__name__}") from error
+    if found < low or (high is not None and found > high):
+        expected = f"at least {low}" if high is None else f"between {low} and {high}"
+        raise ValueError(f"{name} must be {expected}, found {found}")
+    return found
+
+
+def image_shape(name: str, shape: Sequence[int]) -> tuple[int, int]:
+    """Return ``shape`` as a pair (H, W) of positive integers."""
+    if isinstance(shape, str) or not isinstance(shape, Sequence) or len(shape) != 2:
+        raise ValueError(f"{name} must be a pair (H, W), found {shape!r}")
+    return integer(f"{name}[0]", shape[0], low=1), integer(f"{name}[1]", shape[1], low=1)
+
+
+def schedule(name: str, values: Numbers) -> Tensor:
+    """Return ``values`` as a finite, non-empty float64 tensor ``(m,)`` on the CPU."""
+    try:
+        found = torch.as_tensor(values, dtype=torch.float64, device="cpu").detach().clone()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"{name} must be a sequence of numbers, found {values!r}") from error
+    if found.ndim != 1 or found.numel() == 0:
+        raise ValueError(f"{name} must have shape (m,) with m >= 1, found {tuple(found.shape)}")
+    if not bool(found.isfinite().all()):
+        step = int((~found.isfinite()).nonzero()[0])
+        raise ValueError(f"{name} must be finite, found {found[step].item()} at step {step + 1}")
+    return found
+
+
+def increasing_schedule(name: str, values: Numbers) -> Tensor:
+    """Return ``values`` as a positive, strictly increasing float64 tensor ``(m,)``."""
+    found = schedule(name, values)
+    if found[0] == 0:
+        raise ValueError(
+            f"{name} must hold scales 1..m, all positive; found 0 at step 1 "
+            "(scale 0 is the image itself and is implicit)"
+        )
+    if found[0] < 0:
+        raise ValueError(f"{name} must be positive, found {found[0].item()} at step 1")
+    if bool((found.diff() <= 0).any()):
+        step = int((found.diff() <= 0).nonzero()[0]) + 2
+        raise ValueError(
+            f"{name} must be strictly increasing, found {found[step - 2].item()} "
+            f"followed by {found[step - 1].item()} at step {step}"
+        )
+    return found
+
+
+def same_length(name: str, values: Tensor, other_name: str, other: Tensor) -> None:
+    """Raise unless two schedules have as many scales."""
+    if len(values) != len(other):
+        raise ValueError(
+            f"{name} must have as many scales as {other_name}, found {len(values)} and {len(other)}"
+        )
+
+
+def floating(name: str, u: Tensor) -> Tensor:
+    """Return ``u`` if it is a float32 or float64 tensor without NaN or infinity."""
+    if not isinstance(u, Tensor):
+        raise TypeError(f"{name} must be a torch.Tensor, found {type(u).__name__}")
+    if u.dtype not in (torch.float32, torch.float64):
+        raise TypeError(f"{name} must be float32 or float64, found {u.dtype}")
+    # One pass without a mask: a sum of finite numbers may overflow, so look closer only then.
+    if not bool(u.sum().isfinite()) and not bool(u.isfinite().all()):
+        bad = int((~u.isfinite()).sum())
+        raise ValueError(f"{name} must be finite, found {bad} NaN or infinite values")
+    return u
+
+
+def image(name: str, u: Tensor, shape: tuple[int, int] | None = None) -> Tensor:
+    """Return ``u`` if it is a finite image ``(..., C, H, W)`` with (H, W) = ``shape``."""
+    floating(name, u)
+    if u.ndim < 2 or 0 in u.shape:
+        raise ValueError(f"{name} must have shape (..., C, H, W), found {tuple(u.shape)}")
+    if shape is not None and tuple(u.shape[-2:]) != shape:
+        raise ValueError(
+            f"{name} must have shape (..., C, {shape[0]}, {shape[1]}), found {tuple(u.shape)}"
+        )
+    return u
+
+
+def like(name: str, value: Tensor, u: Tensor, shape: Sequence[int]) -> Tensor:
+    """Return ``value`` if it is finite, has ``shape``, and dtype and device of ``u``."""
+    floating(name, value)
+    if tuple(value.shape) != tuple(shape):
+        raise ValueError(f"{name} must have shape {tuple(shape)}, found {tuple(value.shape)}")
+    if value.dtype != u.dtype:
+        raise TypeError(f"{name} must have the image's dtype {u.dtype}, found {value.dtype}")
+    if value.device != u.device:
+        raise ValueError(f"{name} must be on the image's device {u.device}, found {value.device}")
+    return value
+
+
+def one_noise_source(generator: torch.Generator | None, noise: Tensor | None, u: Tensor) -> None:
+    """Raise unless exactly one of ``generator`` and ``noise`` is given, on the image's device."""
+    if (generator is None) == (noise is None):
+        found = "neither" if generator is None else "both"
+        raise ValueError(f"exactly one of generator and noise must be given, found {found}")
+    if generator is None:
+        return
+    if not isinstance(generator, torch.Generator):
+        raise TypeError(f"generator must be a torch.Generator, found {type(generator).__name__}")
+    if generator.device.type != u.device.type:
+        raise ValueError(
+            f"generator must be on the image's device {u.device}, found {generator.device}"
+        )
