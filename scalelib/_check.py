@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+import reprlib
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from numbers import Real
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,49 +19,78 @@ Numbers = Sequence[float] | Tensor
 
 def number(name: str, value: float, *, low: float = -math.inf, high: float = math.inf) -> float:
     """Return ``value`` as a float strictly between ``low`` and ``high``."""
-    if isinstance(value, bool | str):
-        raise TypeError(f"{name} must be a real number, found {value!r}")
+    scalar = value.item() if isinstance(value, Tensor | np.ndarray) and value.ndim == 0 else value
+    if isinstance(scalar, bool) or not isinstance(scalar, Real):
+        raise TypeError(f"{name} must be a real number, found {reprlib.repr(value)}")
     try:
-        found = float(value)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"{name} must be a real number, found {type(value).__name__}") from error
+        found = float(scalar)
+    except OverflowError:
+        found = math.inf
     if not (math.isfinite(found) and low < found < high):
-        raise ValueError(f"{name} must be finite and in ({low:g}, {high:g}), found {found!r}")
+        raise ValueError(
+            f"{name} must be finite and in ({low:g}, {high:g}), found {reprlib.repr(value)}"
+        )
     return found
 
 
 def non_negative(name: str, value: float) -> float:
     """Return ``value`` as a finite float that is at least 0."""
-    return 0.0 if value == 0 else number(name, value, low=0.0)
+    found = number(name, value)
+    if found < 0:
+        raise ValueError(f"{name} must not be negative, found {found!r}")
+    return found
 
 
 def integer(name: str, value: int, *, low: int, high: int | None = None) -> int:
     """Return ``value`` as an int with ``low <= value <= high``."""
+    message = f"{name} must be an integer, found {reprlib.repr(value)}"
     if isinstance(value, bool):
-        raise TypeError(f"{name} must be an integer, found {value!r}")
+        raise TypeError(message)
+    if isinstance(value, Tensor) and (value.ndim > 0 or value.dtype == torch.bool):
+        raise TypeError(message)
     try:
         found = operator.index(value)
     except TypeError as error:
-        raise TypeError(f"{name} must be an integer, found {type(value).__name__}") from error
+        raise TypeError(message) from error
     if found < low or (high is not None and found > high):
         expected = f"at least {low}" if high is None else f"between {low} and {high}"
         raise ValueError(f"{name} must be {expected}, found {found}")
     return found
 
 
+def increasing_integers(name: str, values: Iterable[int], *, low: int, high: int) -> list[int]:
+    """Return ``values`` as a non-empty, strictly increasing list in ``low..high``."""
+    try:
+        listed = list(values)
+    except TypeError as error:
+        found_type = type(values).__name__
+        raise TypeError(f"{name} must be a sequence of integers, found {found_type}") from error
+    found = [integer(f"{name}[{j}]", v, low=low, high=high) for j, v in enumerate(listed)]
+    if not found:
+        raise ValueError(f"{name} must hold at least one integer, found none")
+    if any(later <= earlier for earlier, later in pairwise(found)):
+        raise ValueError(f"{name} must be strictly increasing, found {reprlib.repr(found)}")
+    return found
+
+
 def image_shape(name: str, shape: Sequence[int]) -> tuple[int, int]:
     """Return ``shape`` as a pair (H, W) of positive integers."""
-    if isinstance(shape, str) or not isinstance(shape, Sequence) or len(shape) != 2:
-        raise ValueError(f"{name} must be a pair (H, W), found {shape!r}")
+    if isinstance(shape, str | bytes) or not isinstance(shape, Sequence) or len(shape) != 2:
+        raise ValueError(f"{name} must be a pair (H, W), found {reprlib.repr(shape)}")
     return integer(f"{name}[0]", shape[0], low=1), integer(f"{name}[1]", shape[1], low=1)
 
 
 def schedule(name: str, values: Numbers) -> Tensor:
     """Return ``values`` as a finite, non-empty float64 tensor ``(m,)`` on the CPU."""
+    message = f"{name} must be a sequence of real numbers, found {reprlib.repr(values)}"
     try:
-        found = torch.as_tensor(values, dtype=torch.float64, device="cpu").detach().clone()
+        # A copy by NumPy takes any strides, and reads strings as strings.
+        given = values if isinstance(values, Tensor) else torch.from_numpy(np.array(values))
     except (TypeError, ValueError, RuntimeError) as error:
-        raise TypeError(f"{name} must be a sequence of numbers, found {values!r}") from error
+        raise TypeError(message) from error
+    if given.is_complex() or given.dtype == torch.bool or given.layout != torch.strided:
+        raise TypeError(message)
+    found = given.detach().to("cpu", torch.float64, copy=True)
     if found.ndim != 1 or found.numel() == 0:
         raise ValueError(f"{name} must have shape (m,) with m >= 1, found {tuple(found.shape)}")
     if not bool(found.isfinite().all()):
@@ -94,11 +127,15 @@ def same_length(name: str, values: Tensor, other_name: str, other: Tensor) -> No
 
 
 def floating(name: str, u: Tensor) -> Tensor:
-    """Return ``u`` if it is a float32 or float64 tensor without NaN or infinity."""
+    """Return ``u`` if it is a dense, non-empty float32 or float64 tensor of finite numbers."""
     if not isinstance(u, Tensor):
         raise TypeError(f"{name} must be a torch.Tensor, found {type(u).__name__}")
     if u.dtype not in (torch.float32, torch.float64):
         raise TypeError(f"{name} must be float32 or float64, found {u.dtype}")
+    if u.layout != torch.strided:
+        raise TypeError(f"{name} must be a dense tensor, found layout {u.layout}")
+    if u.numel() == 0:
+        raise ValueError(f"{name} must not be empty, found shape {tuple(u.shape)}")
     # One pass without a mask: a sum of finite numbers may overflow, so look closer only then.
     if not bool(u.sum().isfinite()) and not bool(u.isfinite().all()):
         bad = int((~u.isfinite()).sum())
@@ -109,7 +146,7 @@ def floating(name: str, u: Tensor) -> Tensor:
 def image(name: str, u: Tensor, shape: tuple[int, int] | None = None) -> Tensor:
     """Return ``u`` if it is a finite image ``(..., C, H, W)`` with (H, W) = ``shape``."""
     floating(name, u)
-    if u.ndim < 2 or 0 in u.shape:
+    if u.ndim < 2:
         raise ValueError(f"{name} must have shape (..., C, H, W), found {tuple(u.shape)}")
     if shape is not None and tuple(u.shape[-2:]) != shape:
         raise ValueError(

@@ -105,9 +105,11 @@ def cosine_beta(steps: int = 1000, offset: float = 0.008, largest: float = 0.999
     steps = _check.integer("steps", steps, low=1)
     offset = _check.number("offset", offset, low=0)
     largest = _check.number("largest", largest, low=0, high=1)
-    t = torch.arange(steps + 1, dtype=torch.float64) / steps
-    f = torch.cos((t + offset) / (1 + offset) * (math.pi / 2)) ** 2
-    return (1 - f[1:] / f[:-1]).clamp(max=largest)
+    angle = math.pi / 2 / (1 + offset)
+    x = (torch.arange(steps + 1, dtype=torch.float64) / steps + offset) * angle
+    # 1 - cos^2 y / cos^2 x = sin(y + x) sin(y - x) / cos^2 x, so that nothing cancels.
+    betas = torch.sin(x[1:] + x[:-1]) * math.sin(angle / steps) / torch.cos(x[:-1]) ** 2
+    return betas.clamp(max=largest)
 
 
 def constant_beta(steps: int, beta: float = 0.02) -> Tensor:
@@ -302,10 +304,11 @@ def arctan_noise(steps: int, log_snr_max: float = 10.0) -> tuple[Tensor, Tensor]
     tensor([0.7071, 0.0067], dtype=torch.float64)
     """
     steps = _check.integer("steps", steps, low=1)
-    half = _check.number("log_snr_max", log_snr_max, low=0) / 2
-    start, end = math.atan(math.exp(-half)), math.atan(math.exp(half))
-    theta = start + torch.arange(1, steps + 1, dtype=torch.float64) / steps * (end - start)
-    return torch.cos(theta), torch.sin(theta)
+    start = math.atan(math.exp(-_check.number("log_snr_max", log_snr_max, low=0) / 2))
+    fraction = torch.arange(steps + 1, dtype=torch.float64) / steps
+    sines = torch.sin(start + fraction * (math.pi / 2 - 2 * start))
+    # theta_i and theta_{m-i} add up to pi / 2: the cosine is a sine and keeps its accuracy at 0.
+    return sines.flip(0)[1:], sines[1:]
 
 
 def _check_interval(first: float, last: float, names: tuple[str, str]) -> tuple[float, float]:
@@ -318,4 +321,4 @@ def _check_interval(first: float, last: float, names: tuple[str, str]) -> tuple[
 
 def _log_spaced(first: float, last: float, steps: int) -> Tensor:
     fraction = torch.arange(steps, dtype=torch.float64) / (steps - 1)
-    return first * (last / first) ** fraction
+    return first ** (1 - fraction) * last**fraction

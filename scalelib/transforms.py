@@ -164,7 +164,7 @@ def continuous_laplacian_eigenvalues(shape: Sequence[int]) -> Tensor:
 
 def _transform(name: str, u: Tensor, *, inverse: bool) -> Tensor:
     _check.floating(name, u)
-    if u.ndim < 2 or 0 in u.shape:
+    if u.ndim < 2:
         raise ValueError(f"{name} must have shape (..., H, W), found {tuple(u.shape)}")
     return _apply(u, inverse)
 

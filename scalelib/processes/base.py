@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -261,7 +260,7 @@ class LinearGaussianScaleSpace(ABC):
         Equations (2) to (4) of the 2023 paper.
         """
         u0 = self._check_image("u0", u0)
-        scales = self._check_scales(scales)
+        scales = _check.increasing_integers("scales", scales, low=0, high=self.steps)
         _check.one_noise_source(generator, noise, u0)
         if noise is not None:
             _check.like("noise", noise, u0, (len(scales), *u0.shape))
@@ -306,11 +305,3 @@ class LinearGaussianScaleSpace(ABC):
         if self.shape is None:
             return _check.floating(name, u)
         return _check.image(name, u, self.shape)
-
-    def _check_scales(self, scales: Sequence[int]) -> list[int]:
-        found = [_check.integer("scales", i, low=0, high=self.steps) for i in scales]
-        if not found:
-            raise ValueError("scales must hold at least one scale, found none")
-        if any(later <= earlier for earlier, later in pairwise(found)):
-            raise ValueError(f"scales must be strictly increasing, found {found}")
-        return found

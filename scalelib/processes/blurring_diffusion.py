@@ -92,16 +92,16 @@ class BlurringDiffusion(LinearGaussianScaleSpace):
 
     def _check_chain(self) -> None:
         """Raise unless b_i^2 >= 0 in mode (0, 0), where it is smallest."""
-        ratio = self.alphas[1:] / self.alphas[:-1]
-        added = self.sigmas[1:] ** 2 - (ratio * self.sigmas[:-1]) ** 2
+        kept = self.alphas[1:] / self.alphas[:-1] * self.sigmas[:-1]
         # Constant sigma / alpha is allowed and rounds to either side of 0.
-        rounding = 4 * torch.finfo(torch.float64).eps * self.sigmas[1:] ** 2
-        negative = (added < -rounding).nonzero()
+        rounding = 2 * torch.finfo(torch.float64).eps * self.sigmas[1:]
+        negative = (self.sigmas[1:] - kept < -rounding).nonzero()
         if len(negative):
             step = int(negative[0])
+            added = self.sigmas[step + 1] ** 2 - kept[step] ** 2
             raise ValueError(
                 "sigmas / alphas must not decrease, else no Markov chain has these marginals: "
-                f"found noise variance b^2 = {added[step].item():.6g} < 0 "
+                f"found noise variance b^2 = {added.item():.6g} < 0 "
                 f"at step {step + 2} in mode (0, 0)"
             )
 
@@ -110,28 +110,29 @@ class BlurringDiffusion(LinearGaussianScaleSpace):
             blur = (1 - self.d_min) * torch.exp(-self._eigenvalues * self.times[i - 1]) + self.d_min
             factor = self.alphas[i - 1] * blur
             return factor, (self.sigmas[i - 1] ** 2).expand_as(factor).clone()
-        late, early = self.sigmas[i - 1], self.sigmas[start - 1]
-        factor = self.alphas[i - 1] / self.alphas[start - 1] * self._blur_ratio(start, i)
-        # A negative value would be rounding: the constructor has proved b_j^2 >= 0 for all steps.
-        variance = ((late - factor * early) * (late + factor * early)).clamp(min=0)
-        return factor, variance
+        scaling = self.alphas[i - 1] / self.alphas[start - 1]
+        blur, loss = self._blur_between(start, i)
+        late, kept = self.sigmas[i - 1], scaling * self.sigmas[start - 1]
+        # A negative gap would be rounding: the constructor has proved b_j^2 >= 0 for all steps.
+        gap = (late - kept).clamp(min=0)
+        return scaling * blur, (gap + kept * loss) * (late + kept * blur)
 
-    def _blur_ratio(self, start: int, i: int) -> Tensor:
-        r"""Quotient d_i / d_k without forming d_k, which may underflow.
+    def _blur_between(self, start: int, i: int) -> tuple[Tensor, Tensor]:
+        r"""Quotient d_i / d_k without forming d_k, which may underflow, and 1 minus it.
 
-        With :math:`p = (1 - d_{\min}) e^{-\lambda t_k} / d_k` it is
-        :math:`p e^{-\lambda (t_i - t_k)} + 1 - p`.
+        With :math:`p = (1 - d_{\min}) e^{-\lambda t_k} / d_k` they are
+        :math:`p e^{-\lambda (t_i - t_k)} + 1 - p` and :math:`p (1 - e^{-\lambda (t_i - t_k)})`.
         """
         decay = -self._eigenvalues * (self.times[i - 1] - self.times[start - 1])
         if self.d_min == 0:
-            return torch.exp(decay)
+            return torch.exp(decay), -torch.expm1(decay)
         log_odds = math.log1p(-self.d_min) - math.log(self.d_min)
         logit = log_odds - self._eigenvalues * self.times[start - 1]
         share = torch.sigmoid(logit)
+        loss = -share * torch.expm1(decay)
         # Near 1 the first form does not exceed 1 by rounding; far from it the second is accurate.
-        near = 1 + share * torch.expm1(decay)
         far = share * torch.exp(decay) + torch.sigmoid(-logit)
-        return torch.where(decay > -0.5, near, far)
+        return torch.where(decay > -0.5, 1 - loss, far), loss
 
 
 def _check_alphas(alphas: _check.Numbers) -> Tensor:

@@ -74,7 +74,7 @@ class HeatDissipation(LinearGaussianScaleSpace):
         self.times = _check.increasing_schedule("times", times)
         self.sigma = _check.number("sigma", sigma, low=0)
         super().__init__(len(self.times), shape)
-        if eigenvalues not in _EIGENVALUES:
+        if eigenvalues not in list(_EIGENVALUES):
             raise ValueError(
                 f"eigenvalues must be one of {sorted(_EIGENVALUES)}, found {eigenvalues!r}"
             )
