@@ -39,7 +39,7 @@ def jupyter_book(*options: str) -> int:
     program = Path(sysconfig.get_path("scripts"), "jupyter-book")
     # A kernel of the same name in the user's home must not execute the chapters.
     settings = {**os.environ, "JUPYTER_PREFER_ENV_PATH": "1", "PYTHONUNBUFFERED": "1"}
-    command = [program, "build", ".", *options]
+    command = [str(program), "build", ".", *options]
     return subprocess.run(command, cwd=ROOT, env=settings, check=False).returncode
 
 

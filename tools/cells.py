@@ -1,0 +1,89 @@
+"""Read and write the code cells of a MyST Markdown notebook, with their place in the file."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jupytext.myst import myst_to_notebook
+
+ROOT = Path(__file__).resolve().parent.parent
+BOOK = ROOT / "book"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A code cell: its source and the line of the page, counted from 1, on which it starts."""
+
+    page: Path
+    line: int
+    source: str
+    metadata: dict[str, Any]
+
+    def place(self, row: int = 1) -> str:
+        """Return page and line of a row of this cell, as compilers write it."""
+        return f"{self.page.relative_to(ROOT).as_posix()}:{self.line + row - 1}"
+
+
+def pages() -> list[Path]:
+    """Every page of the book, sorted."""
+    found = BOOK.rglob("*.md")
+    return sorted(p for p in found if not {"_vendor", ".ipynb_checkpoints"} & set(p.parts))
+
+
+def _closing_fence(lines: list[str], opening: int) -> int:
+    fence = lines[opening][: len(lines[opening]) - len(lines[opening].lstrip("`"))]
+    return next(i for i in range(opening + 1, len(lines)) if lines[i].strip() == fence)
+
+
+def read(page: Path) -> list[Cell]:
+    """Return the code cells of a page."""
+    text = page.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    notebook = myst_to_notebook(text, add_source_map=True)
+    found = []
+    for cell, fence in zip(notebook.cells, notebook.metadata["source_map"], strict=True):
+        if cell.cell_type == "code":
+            end = _closing_fence(lines, fence - 1)
+            start = end - len(cell.source.split("\n")) + 1
+            found.append(Cell(page, start, cell.source, dict(cell.metadata)))
+    return found
+
+
+def write(page: Path, sources: dict[int, tuple[int, str]]) -> None:
+    """Replace cells of a page: starting line -> (number of old lines, new source)."""
+    lines = page.read_text(encoding="utf-8").split("\n")
+    for line, (count, source) in sorted(sources.items(), reverse=True):
+        lines[line - 1 : line - 1 + count] = source.split("\n")
+    fresh = page.with_suffix(".new")
+    fresh.write_text("\n".join(lines), encoding="utf-8")
+    fresh.replace(page)
+
+
+def draws(source: str, drawing: set[str]) -> bool:
+    """Tell whether a cell calls something that was imported from a drawing module."""
+    calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    return any(_root(call.func) in drawing for call in calls)
+
+
+def drawing_names(source: str) -> set[str]:
+    """Names that a cell imports from pyplot or from ``scalelib.figures``."""
+    modules = {"matplotlib.pyplot", "scalelib.figures"}
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {a.asname or a.name for a in node.names if a.name in modules}
+        elif isinstance(node, ast.ImportFrom):
+            inside = node.module in modules
+            full = ((f"{node.module}.{a.name}", a.asname or a.name) for a in node.names)
+            names |= {name for path, name in full if inside or path in modules}
+    return names
+
+
+def _root(node: ast.expr) -> str | None:
+    if isinstance(node, ast.Attribute):
+        whole = ast.unparse(node)
+        return whole if whole.startswith(("matplotlib.", "scalelib.")) else _root(node.value)
+    return node.id if isinstance(node, ast.Name) else None
