@@ -34,11 +34,19 @@ def page_key() -> str:
     return digest.hexdigest()
 
 
+def isolated_kernel() -> dict[str, str]:
+    """Settings that keep the user's own kernels and IPython start-up files out of the results."""
+    profile = BUILD / "ipython/profile_default"
+    profile.mkdir(parents=True, exist_ok=True)
+    # 40 is ERROR: ipykernel otherwise warns about its transport for every chapter.
+    (profile / "ipython_kernel_config.py").write_text("c.IPKernelApp.log_level = 40\n")
+    return {"IPYTHONDIR": str(profile.parent), "JUPYTER_PREFER_ENV_PATH": "1"}
+
+
 def jupyter_book(*options: str) -> int:
     """Run jupyter-book on the book; returns its exit status."""
     program = Path(sysconfig.get_path("scripts"), "jupyter-book")
-    # A kernel of the same name in the user's home must not execute the chapters.
-    settings = {**os.environ, "JUPYTER_PREFER_ENV_PATH": "1", "PYTHONUNBUFFERED": "1"}
+    settings = {**os.environ, "PYTHONUNBUFFERED": "1", **isolated_kernel()}
     command = [str(program), "build", ".", *options]
     return subprocess.run(command, cwd=ROOT, env=settings, check=False).returncode
 

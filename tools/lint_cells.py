@@ -149,6 +149,9 @@ def rewrite(changed: list[tuple[Cell, str]]) -> int:
 def main(fix: bool) -> int:
     """Check or format all pages; returns the exit status."""
     book = {page: found for page in cells.pages() if (found := cells.read(page))}
+    if not book:
+        print("no code cells yet")
+        return 0
     with tempfile.TemporaryDirectory() as style, tempfile.TemporaryDirectory() as types:
         changed = formatted(book, Path(style), fix)
         if fix:

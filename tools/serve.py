@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import http
 import http.server
 from pathlib import Path
 
@@ -14,7 +15,12 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     """Serves files; only failures are reported."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Keep quiet about pages that were found."""
+        """Report what was not found, and nothing else."""
+        if int(code) >= http.HTTPStatus.BAD_REQUEST:
+            print(f"{int(code)} {self.path}", flush=True)
+
+    def log_error(self, *_: object) -> None:
+        """Say nothing: log_request has said it."""
 
 
 def server(port: int, folder: Path = HTML) -> http.server.ThreadingHTTPServer:

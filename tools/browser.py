@@ -1,0 +1,147 @@
+"""Open built pages in headless Chromium and say what is wrong with them.
+
+The pages are served on the loopback interface. Requests to any other host are stopped and reported.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import serve
+from playwright.sync_api import BrowserContext, Error, Page, Route, sync_playwright
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# Pages that Sphinx generates beside the chapters; index.html only leads to the first one.
+LISTS = ("genindex", "index", "prf-prf", "proof-proof", "py-modindex", "search")
+GENERATED = {f"{name}.html" for name in LISTS}
+SETTLED = """async () => {
+  await document.fonts.ready;
+  if (window.MathJax && MathJax.startup) await MathJax.startup.promise;
+}"""
+LOOK = """() => {
+  const wide = document.documentElement;
+  const formulas = [...document.querySelectorAll('.math')];
+  const images = [...document.querySelectorAll('article img')];
+  const broken = images.filter(i => i.complete && !i.naturalWidth);
+  return {
+    'formulas that were not rendered':
+      formulas.filter(f => !f.querySelector('mjx-container')).map(f => f.textContent),
+    'formulas with errors':
+      [...document.querySelectorAll('mjx-merror')].map(e => e.getAttribute('data-mjx-error')),
+    'images without alternative text':
+      images.filter(i => !(i.getAttribute('alt') || '').trim()).map(i => i.src),
+    'images that do not load': broken.map(i => i.src),
+    'pixels beyond the right edge':
+      wide.scrollWidth > wide.clientWidth ? [wide.scrollWidth - wide.clientWidth] : [],
+  };
+}"""
+
+
+@dataclass(frozen=True)
+class View:
+    """A window of a given size in a given colour scheme."""
+
+    width: int
+    height: int
+    scheme: str
+
+
+VIEWS = {
+    "wide-light": View(1440, 900, "light"),
+    "wide-dark": View(1440, 900, "dark"),
+    "phone-light": View(360, 780, "light"),
+    "phone-dark": View(360, 780, "dark"),
+}
+
+
+def chromium() -> str | None:
+    """Path of an installed Chromium, None if there is none."""
+    return next((path for name in PROGRAMS if (path := shutil.which(name))), None)
+
+
+def chapters(html: Path) -> list[str]:
+    """Names of the built pages, those that only list things excepted."""
+    found = (path.relative_to(html) for path in html.rglob("*.html"))
+    kept = (p for p in found if p.parts[0][0] != "_" and p.as_posix() not in GENERATED)
+    return sorted(path.as_posix() for path in kept)
+
+
+@contextmanager
+def served(html: Path) -> Iterator[str]:
+    """Serve a folder on a free port; gives its address."""
+    with serve.server(0, html) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@contextmanager
+def window(view: View) -> Iterator[BrowserContext]:
+    """Open a browser with an empty profile."""
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as profile:
+        options: dict[str, Any] = {
+            "executable_path": chromium(),
+            "viewport": {"width": view.width, "height": view.height},
+            "color_scheme": view.scheme,
+            "args": FLAGS,
+        }
+        context = playwright.chromium.launch_persistent_context(profile, **options)
+        try:
+            yield context
+        finally:
+            context.close()
+
+
+def _watch(page: Page, base: str) -> dict[str, list[str]]:
+    """Record what leaves the page, what fails to arrive and what its scripts complain about."""
+    seen: dict[str, list[str]] = {"requests that leave": [], "HTTP errors": [], "console": []}
+
+    def route(request: Route) -> None:
+        address = request.request.url
+        if address.startswith((base, "data:", "blob:")):
+            request.continue_()
+        else:
+            seen["requests that leave"].append(address)
+            request.abort()
+
+    page.route("**/*", route)
+    page.on("response", lambda r: r.status >= 400 and seen["HTTP errors"].append(r.url))
+    page.on("console", lambda m: m.type == "error" and seen["console"].append(m.text))
+    page.on("pageerror", lambda e: seen["console"].append(str(e)))
+    return seen
+
+
+def visit(context: BrowserContext, base: str, name: str, shot: Path | None = None) -> dict[str, Any]:
+    """Open one page; return its problems by kind, empty if there are none."""
+    page = context.new_page()
+    try:
+        seen: dict[str, list[Any]] = _watch(page, base)
+        page.goto(f"{base}/{name}", wait_until="load")
+        try:
+            page.evaluate(SETTLED)
+        except Error as error:
+            seen["console"].append(str(error))
+        found = {**seen, **page.evaluate(LOOK)}
+        if shot:
+            page.screenshot(path=shot, full_page=True)
+        return {kind: what for kind, what in found.items() if what}
+    finally:
+        page.close()
