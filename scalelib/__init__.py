@@ -1,5 +1,6 @@
 """Scale-spaces of probabilistic diffusion, osmosis and homogeneous diffusion, in torch."""
 
+from scalelib.osmosis import ConvergenceError, Osmosis, canonical_drift
 from scalelib.processes import (
     BlurringDiffusion,
     HeatDissipation,
@@ -12,12 +13,15 @@ from scalelib.processes import (
 
 __all__ = [
     "BlurringDiffusion",
+    "ConvergenceError",
     "HeatDissipation",
     "HomogeneousDiffusion",
     "LinearGaussianScaleSpace",
     "LinearisedOsmosis",
+    "Osmosis",
     "VarianceExploding",
     "VariancePreserving",
+    "canonical_drift",
 ]
 
 __version__ = "0.1.0"
