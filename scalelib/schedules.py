@@ -8,11 +8,13 @@ standard deviation, ``times`` are diffusion times.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from scalelib import _check
+from scalelib.transforms import laplacian_eigenvalues
 
 __all__ = [
     "arctan_noise",
@@ -21,6 +23,7 @@ __all__ = [
     "geometric_sigma",
     "linear_beta",
     "log_blur",
+    "matched_sigma",
     "sin2_blur",
 ]
 
@@ -309,6 +312,50 @@ def arctan_noise(steps: int, log_snr_max: float = 10.0) -> tuple[Tensor, Tensor]
     sines = torch.sin(start + fraction * (math.pi / 2 - 2 * start))
     # theta_i and theta_{m-i} add up to pi / 2: the cosine is a sine and keeps its accuracy at 0.
     return sines.flip(0)[1:], sines[1:]
+
+
+def matched_sigma(times: _check.Numbers, contrast: float, shape: Sequence[int]) -> Tensor:
+    r"""Noise for which blurring diffusion comes closest to linearised osmosis.
+
+    .. math:: \sigma_i^2 = \frac{s^2}{H W} \sum_k \big(1 - e^{-\lambda_k t_i}\big)^2
+
+    Parameters
+    ----------
+    times : sequence of float or Tensor, shape (m,)
+        Diffusion times in pixel^2, positive and strictly increasing.
+    contrast : float
+        Standard deviation s > 0 of the guidance noise of
+        :class:`~scalelib.LinearisedOsmosis`, in the unit of the image.
+    shape : (int, int)
+        Height and width in pixels.
+
+    Returns
+    -------
+    Tensor, shape (m,), float64
+        Standard deviations for ``BlurringDiffusion(times, torch.ones(m), sigmas, shape, d_min=0)``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, shape or range.
+
+    Notes
+    -----
+    Our addition. Both processes then have the same mean, and this is the white noise with the
+    variance per pixel of linearised osmosis. The part of the relative entropy that depends on
+    the white noise's level is minimal; the whole is infinite, since linearised osmosis has no
+    noise in the mode of frequency 0.
+
+    Examples
+    --------
+    >>> matched_sigma([1e9], contrast=0.5, shape=(2, 2))
+    tensor([0.4330], dtype=torch.float64)
+    """
+    found = _check.increasing_schedule("times", times)
+    contrast = _check.number("contrast", contrast, low=0)
+    eigenvalues = laplacian_eigenvalues(shape).flatten()
+    share = torch.stack([torch.expm1(-eigenvalues * t).square().mean() for t in found])
+    return contrast * share.sqrt()
 
 
 def _check_interval(first: float, last: float, names: tuple[str, str]) -> tuple[float, float]:
