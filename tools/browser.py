@@ -129,7 +129,9 @@ def _watch(page: Page, base: str) -> dict[str, list[str]]:
     return seen
 
 
-def visit(context: BrowserContext, base: str, name: str, shot: Path | None = None) -> dict[str, Any]:
+def visit(
+    context: BrowserContext, base: str, name: str, shot: Path | None = None
+) -> dict[str, Any]:
     """Open one page; return its problems by kind, empty if there are none."""
     page = context.new_page()
     try:

@@ -21,7 +21,6 @@ import vendor
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
-FIRST_PAGE = BUILD / "html/index.html"
 PAGE_MAKERS = ("book/_ext/*.py", "book/_static/*", "book/_vendor/package-lock.json", "_toc.yml")
 
 
@@ -35,7 +34,7 @@ def page_key() -> str:
 
 
 def isolated_kernel() -> dict[str, str]:
-    """Settings that keep the user's own kernels and IPython start-up files out of the results."""
+    """Keep the user's own kernels and IPython start-up files out of the results."""
     profile = BUILD / "ipython/profile_default"
     profile.mkdir(parents=True, exist_ok=True)
     # 40 is ERROR: ipykernel otherwise warns about its transport for every chapter.
@@ -71,7 +70,7 @@ def build(strict: bool, everything: bool) -> int:
         return status
     stamp.write_text(key)
     print(f"\nBuilt in {time.monotonic() - start:.0f} s. Open this page in a browser:")
-    print(f"  {FIRST_PAGE.as_uri()}", flush=True)
+    print(f"  {(BUILD / 'html/index.html').as_uri()}", flush=True)
     return 0
 
 

@@ -22,6 +22,7 @@ from cells import Cell
 LONGEST = 30
 LOOKS = {"plot", "photo"}
 CONFIG = cells.ROOT / "pyproject.toml"
+CACHE = cells.ROOT / ".mypy_cache/cells"
 EMPTY_CELL: dict[str, Any] = {
     "cell_type": "code",
     "metadata": {},
@@ -96,9 +97,8 @@ def check_types(book: dict[Path, list[Cell]], folder: Path) -> list[str]:
         (folder / f"page{number}.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
     config = folder / "mypy.ini"
     config.write_text(MYPY)
-    cache = cells.ROOT / ".mypy_cache/cells"
     done = _tool(
-        "mypy", "--config-file", config, "--cache-dir", cache, "--no-error-summary", folder
+        "mypy", "--config-file", config, "--cache-dir", CACHE, "--no-error-summary", folder
     )
     if done.returncode not in (0, 1):
         sys.exit(done.stdout + done.stderr)
