@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import cells
 import lint_cells
-import pytest
 
 HEAD = """---
 file_format: mystnb

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import content_key
 import pytest
 import torch
+
+import content_key
 
 FILES = {
     "scalelib/__init__.py": "x = 1\n",

@@ -8,10 +8,10 @@ import sys
 import tomllib
 from pathlib import Path
 
-import project
 import pytest
 import yaml
 
+import project
 import scalelib
 
 ROOT = Path(__file__).resolve().parents[2]

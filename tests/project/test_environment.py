@@ -6,8 +6,9 @@ import shutil
 import sys
 from pathlib import Path
 
-import environment
 import pytest
+
+import environment
 
 
 @pytest.fixture

@@ -1,0 +1,60 @@
+"""Every public name of the package stands on one of the API pages."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import scalelib
+
+PAGES = Path(__file__).resolve().parents[2] / "book/api"
+DIRECTIVE = re.compile(r"^\.\. auto(\w+):: (\S+)((?:\n +:.*)*)", re.MULTILINE)
+
+
+def public_modules() -> list[str]:
+    """Importable modules without a leading underscore, the package itself first."""
+    found = pkgutil.walk_packages(scalelib.__path__, "scalelib.")
+    names = [module.name for module in found]
+    return ["scalelib", *(name for name in names if "._" not in name)]
+
+
+def resolve(name: str) -> object:
+    module, _, attribute = name.rpartition(".")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def documented(text: str) -> list[object]:
+    """Objects that the autodoc directives of a page document."""
+    found: list[object] = []
+    for kind, name, options in DIRECTIVE.findall(text):
+        if kind != "module":
+            found.append(resolve(name))
+        elif ":members:" in options:
+            module = importlib.import_module(name)
+            found += [getattr(module, public) for public in module.__all__]
+    return found
+
+
+ALL = documented("\n".join(page.read_text(encoding="utf-8") for page in PAGES.glob("*.md")))
+
+
+@pytest.mark.parametrize("name", public_modules())
+def test_public_names_are_documented(name: str) -> None:
+    module = importlib.import_module(name)
+    missing = [n for n in module.__all__ if not any(getattr(module, n) is obj for obj in ALL)]
+    assert not missing
+
+
+def test_a_missing_name_is_seen() -> None:
+    assert documented(".. automodule:: scalelib.schedules\n") == []
+    page = ".. autoclass:: scalelib.VarianceExploding\n   :members:\n"
+    assert documented(page) == [scalelib.VarianceExploding]
+
+
+def test_no_name_is_documented_twice() -> None:
+    classes = [obj for obj in ALL if isinstance(obj, type) or callable(obj)]
+    assert len(classes) == len({id(obj) for obj in classes})
