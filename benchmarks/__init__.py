@@ -1,0 +1,1 @@
+"""Benchmarks of scalelib: ratios of contenders timed in turn, run by ``make bench``."""

@@ -1,0 +1,91 @@
+"""Run the benchmarks: python -m benchmarks [--only NAME] [--rounds N] [--quick] [--json FILE]."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from benchmarks import osmosis, report, trajectories, transforms
+from benchmarks.harness import Result, Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+BENCHMARKS: dict[str, Callable[[Settings], Iterator[Result]]] = {
+    "sampling": transforms.sampling,
+    "blur": transforms.blur,
+    "scipy-fft": transforms.scipy_fft,
+    "trajectories": trajectories.floors,
+    "memory": trajectories.memory,
+    "osmosis-iterations": osmosis.iterations,
+    "osmosis-batch": osmosis.batch,
+    "osmosis": osmosis.step,
+}
+
+
+def main() -> None:
+    """Run, print and record."""
+    options = _options()
+    rounds = options.rounds or (1 if options.quick else 7)
+    devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    environment = report.environment()
+    print(_introduction(environment, rounds, options.quick))
+    results: list[Result] = []
+    for name in options.only or BENCHMARKS:
+        print(f"\n{name}\n{report.heading()}")
+        for device in devices:
+            for result in BENCHMARKS[name](Settings(rounds, options.quick, device)):
+                print(report.line(result, verdict=not options.quick), flush=True)
+                results.append(result)
+    if "cuda" not in devices:
+        print("\nNo CUDA device: its rows are left out.")
+    record = {
+        "environment": environment,
+        "settings": asdict(Settings(rounds, options.quick, "+".join(devices))),
+        "results": [result.record() for result in results],
+    }
+    report.write_json(options.json, record)
+    if not options.quick:
+        judged = [result.reached for result in results if result.reached is not None]
+        print(f"\n{sum(judged)} of {len(judged)} targets reached.")
+    print(f"Written: {options.json}")
+
+
+def _introduction(environment: dict[str, object], rounds: int, quick: bool) -> str:
+    kind = "Quick run: small sizes, no verdict" if quick else f"Median of {rounds} rounds"
+    few = "" if quick or rounds >= 7 else " (preliminary: fewer than 7)"
+    return (
+        f"{kind}{few}, contenders in turn, ratios round by round.\n"
+        f"{environment['cpu']}, {environment['threads']} threads, torch {environment['torch']}"
+    )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Time scalelib.")
+    parser.add_argument(
+        "--only", action="append", choices=BENCHMARKS, help="run this benchmark; may be repeated"
+    )
+    parser.add_argument("--rounds", type=_positive, help="rounds per comparison, 7 by default")
+    parser.add_argument("--quick", action="store_true", help="small sizes, one round, no verdict")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        default=ROOT / "_build" / "benchmarks.json",
+        metavar="FILE",
+        help="where to write the record, _build/benchmarks.json by default",
+    )
+    return parser.parse_args()
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"rounds must be at least 1, found {number}")
+    return number
+
+
+if __name__ == "__main__":
+    main()
