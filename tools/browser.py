@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import serve
 from playwright.sync_api import BrowserContext, Error, Page, Route, sync_playwright
+
+import serve
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = [

@@ -10,9 +10,10 @@ import os
 import shutil
 from pathlib import Path
 
-from content_key import content_key
 from sphinx.application import Sphinx
 from sphinx.config import Config
+
+from content_key import content_key
 
 KEEP = 3  # switching between branches should not cost an execution each time
 
