@@ -11,7 +11,7 @@ from torch import Tensor
 
 from scalelib import _check
 from scalelib.osmosis import stencil
-from scalelib.osmosis.general import SparseSystem, exponential, steady_vector
+from scalelib.osmosis.general import SparseSystem, exponential, steady_vector, strong_parts
 from scalelib.osmosis.symmetric import SymmetricSystem, solve
 
 __all__ = ["ConvergenceError", "Osmosis"]
@@ -25,6 +25,10 @@ CROSSOVER = 10.0
 
 CHUNK = 2**17
 """Pixels solved together on the CPU: their working set stays in the cache."""
+
+
+CONTRAST = 1e30
+"""Largest over smallest grey value for which the symmetric form stays in the range of float32."""
 
 
 class ConvergenceError(RuntimeError):
@@ -65,7 +69,8 @@ class Osmosis:
         above; with a general drift field, which has no symmetric form, ``"bicgstab"`` and
         ``"direct"`` in the same way.
     rtol : float
-        True residual of every solve, relative to the norm of the old time level, in (0, 1).
+        True residual of every solve, relative to the norm of the old time level with its offset,
+        in (0, 1): a large offset asks for a smaller one.
 
     Raises
     ------
@@ -112,18 +117,20 @@ class Osmosis:
             found = "neither" if guidance is None else "both"
             raise ValueError(f"exactly one of guidance and drift must be given, found {found}")
         self.offset = _check.number("offset", offset)
-        self.spacing = _check.number("spacing", spacing, low=0)
+        self.spacing = stencil.check_spacing(spacing)
         self.rtol = _check.number("rtol", rtol, low=0, high=1)
         self.solver = _check_solver(solver, has_guidance=guidance is not None)
         self._v: Tensor | None = None
         if guidance is not None:
             self._dtype = _check.image("guidance", guidance).dtype
-            self._v = guidance.detach().double() + self.offset
-            stencil.check_positive("guidance + offset", self._v)
+            self._v = stencil.add_offset("guidance", guidance, self.offset)
             self._rates = stencil.guidance_rates(self._v, self.spacing)
         elif drift is not None:
-            self._dtype = stencil.check_drift(*drift).dtype
-            self._rates = stencil.drift_rates(*drift, self.spacing)
+            dy, dx = stencil.check_drift(drift)
+            self._dtype = dy.dtype
+            self._rates = stencil.drift_rates(dy, dx, self.spacing)
+        if self.solver not in _GENERAL and self._v is not None:
+            _check_contrast(self._v)
         self._shape = stencil.image_shape(self._rates)
         self._systems: dict[int, SparseSystem] = {}
 
@@ -274,39 +281,57 @@ class Osmosis:
         return self._result(w, u)
 
     def _null_vector(self, b: Tensor, index: int) -> Tensor:
-        w = torch.from_numpy(steady_vector(self._operator_of(index)))
+        operator = self._operator_of(index)
+        parts = strong_parts(operator)
+        if parts > 1:
+            raise ValueError(
+                "drift must let every pixel reach every other one, found |d| h = 2 at interfaces "
+                f"that separate the image into {parts} parts"
+            )
+        w = torch.from_numpy(steady_vector(operator))
         if not bool((w.isfinite() & (w > 0)).all()):
-            raise ValueError("drift must let every pixel reach every other one, found |d| h = 2")
+            raise ValueError(
+                "drift must have a steady state in the range of float64, found a ratio of its "
+                "grey values beyond 1e308"
+            )
         return w * (b.sum() / w.sum())
 
     def _positive(self, u: Tensor) -> Tensor:
         """Float64 images with the offset, broadcast against the guidance or the drift."""
-        u = _check.image("u", u)
         name = "drift" if self._v is None else "guidance"
+        device = self._rates.right.device
+        if isinstance(u, Tensor) and u.device != device:
+            raise ValueError(f"u must be on the device {device} of {name}, found {u.device}")
+        u = _check.image("u", u)
         if u.dtype != self._dtype:
             raise TypeError(f"u must have the dtype {self._dtype} of {name}, found {u.dtype}")
-        if u.device != self._rates.right.device:
-            raise ValueError(
-                f"u must be on the device {self._rates.right.device} of {name}, found {u.device}"
-            )
         shape = stencil.broadcast_shape(u, self._shape, name)
-        state = u.detach().double() + self.offset
-        stencil.check_positive("u + offset", state)
-        return state.expand(shape).contiguous()
+        return stencil.add_offset("u", u, self.offset).expand(shape).contiguous()
 
     def _result(self, state: Tensor, u: Tensor) -> Tensor:
-        return (state - self.offset).to(u)
+        result = (state - self.offset).to(u)
+        if not bool(result.isfinite().all()):
+            raise ValueError(
+                f"u must leave room for the result in {u.dtype}, "
+                f"found a maximum of {float(state.max()):.6g}"
+            )
+        return result
 
     def _advance(self, b: Tensor, tau: float) -> Tensor:
         """One implicit step of float64 images with the offset, checked."""
+        length = _check.number("tau / spacing^2", tau / self.spacing**2, low=0, high=1e301)
         solver = self.solver
         if solver == "auto":
-            long = tau / self.spacing**2 > CROSSOVER
+            long = length > CROSSOVER
             solver = (_GENERAL if self._v is None else _SYMMETRIC)[long]
+        # A power of two per image, so that norms neither over- nor underflow.
+        unit = torch.exp2(b.amax(dim=(-2, -1), keepdim=True).log2().floor())
+        b = b / unit
         if self._v is not None and solver in _SYMMETRIC:
             u = self._solve_symmetric(self._v, b, tau, cosine=solver == "dct-cg")
         else:
             u = self._each(b, lambda image, index: self._solve_sparse(image, index, tau, solver))
+        u.mul_(unit)
         smallest = float(u.min())
         if not smallest > 0:
             raise ConvergenceError(
@@ -362,6 +387,15 @@ class Osmosis:
     def _operator_of(self, index: int) -> scipy.sparse.csr_array:
         rates = stencil.Rates(*(r.flatten(0, -3)[index] if r.ndim > 2 else r for r in self._rates))
         return stencil.sparse_operator(rates)
+
+
+def _check_contrast(v: Tensor) -> None:
+    contrast = float((v.amax(dim=(-2, -1)) / v.amin(dim=(-2, -1))).max())
+    if contrast > CONTRAST:
+        raise ValueError(
+            f"guidance + offset must have a ratio of largest to smallest grey value of at most "
+            f"{CONTRAST:g} for the symmetric form, found {contrast:.3g}; use one of {_GENERAL}"
+        )
 
 
 def _check_solver(solver: str, *, has_guidance: bool) -> str:

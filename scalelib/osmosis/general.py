@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse
+import scipy.sparse.csgraph
 import scipy.sparse.linalg
 from numpy.typing import NDArray
 
@@ -27,18 +28,9 @@ class SparseSystem:
         self._factors: scipy.sparse.linalg.SuperLU | None = None
 
     def direct(self, b: Vector) -> Vector:
-        """Solve by a sparse factorisation, computed at the first call.
-
-        Columns are diagonally dominant (they sum to 1, off-diagonals are not positive), so no
-        pivoting is needed; without it the factors of this M-matrix keep positive vectors positive.
-        """
+        """Solve by a sparse factorisation, computed at the first call."""
         if self._factors is None:
-            self._factors = scipy.sparse.linalg.splu(
-                self.matrix.tocsc(),
-                permc_spec="MMD_AT_PLUS_A",
-                diag_pivot_thresh=0.0,
-                options={"SymmetricMode": True},
-            )
+            self._factors = _factorise(self.matrix)
         found: Vector = self._factors.solve(b)
         return found
 
@@ -49,17 +41,19 @@ class SparseSystem:
         helps. The caller checks the true residual.
         """
         u, residual, previous = b, self.residual(b, b), np.inf
-        while rtol < residual < 0.5 * previous:
-            previous = residual
-            u, _ = scipy.sparse.linalg.bicgstab(
-                self.matrix, b, x0=u, rtol=rtol, atol=0.0, maxiter=100 * b.size
-            )
-            residual = self.residual(u, b)
+        with np.errstate(over="ignore", invalid="ignore"):  # breakdown: the residual tells
+            while rtol < residual < 0.5 * previous:
+                previous = residual
+                u, _ = scipy.sparse.linalg.bicgstab(
+                    self.matrix, b, x0=u, rtol=rtol, atol=0.0, maxiter=100 * b.size
+                )
+                residual = self.residual(u, b)
         return np.asarray(u)
 
     def residual(self, u: Vector, b: Vector) -> float:
         """Return the true relative residual of ``u``."""
-        return float(np.linalg.norm(b - self.matrix @ u) / np.linalg.norm(b))
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(np.linalg.norm(b - self.matrix @ u) / np.linalg.norm(b))
 
 
 def exponential(operator: scipy.sparse.csr_array, b: Vector, time: float) -> Vector:
@@ -70,17 +64,47 @@ def exponential(operator: scipy.sparse.csr_array, b: Vector, time: float) -> Vec
 
 
 def steady_vector(operator: scipy.sparse.csr_array) -> Vector:
-    """Positive null vector of A, up to its scale.
+    """Positive null vector of A, at most 1; zero or not finite where float64 cannot hold it.
 
-    Fixes the last pixel to 1 and solves for the others, which is an M-matrix system if every
-    pixel can be reached from every other one.
+    Fixes one pixel to 1 and solves for the others, which is an M-matrix system if every pixel can
+    be reached from every other one. It is well conditioned if the steady state is large at that
+    pixel: a long implicit step points there, and each solution points to a better one.
     """
-    reduced = -operator[:-1, :-1].tocsc()
-    inflow = operator[:-1, [-1]].toarray().ravel()
-    factors = scipy.sparse.linalg.splu(
-        reduced,
+    size = operator.shape[0]
+    rate = max(1.0, float(-operator.diagonal().min()))
+    w = SparseSystem(operator, size / rate).direct(np.ones(size))
+    for _ in range(4):
+        fixed = int(np.argmax(w))
+        if w[fixed] == 1:
+            break
+        w = _null_vector(operator, fixed)
+    result: Vector = w / w.max()
+    return result
+
+
+def _null_vector(operator: scipy.sparse.csr_array, fixed: int) -> Vector:
+    others = np.delete(np.arange(operator.shape[0]), fixed)
+    w: Vector = np.ones(operator.shape[0])
+    reduced, inflow = -operator[others][:, others], operator[others][:, [fixed]]
+    w[others] = _factorise(reduced).solve(inflow.toarray().ravel())
+    return w
+
+
+def strong_parts(operator: scipy.sparse.csr_array) -> int:
+    """Return the number of sets of pixels that can all reach each other."""
+    graph = operator.copy()
+    graph.eliminate_zeros()  # a stored zero counts as an edge
+    return int(scipy.sparse.csgraph.connected_components(graph, connection="strong")[0])
+
+
+def _factorise(matrix: scipy.sparse.csr_array) -> scipy.sparse.linalg.SuperLU:
+    """LU factors without pivoting, of which a column diagonally dominant matrix has no need.
+
+    Without it the factors of an M-matrix keep positive vectors positive.
+    """
+    return scipy.sparse.linalg.splu(
+        matrix.tocsc(),
         permc_spec="MMD_AT_PLUS_A",
         diag_pivot_thresh=0.0,
         options={"SymmetricMode": True},
     )
-    return np.append(factors.solve(inflow), 1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import reprlib
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,13 @@ from torch import Tensor
 from scalelib import _check
 
 __all__ = ["canonical_drift"]
+
+
+LARGEST = 1e300
+"""Largest grey value: the sum of an image still is a number."""
+
+LOSS = 1e-6
+"""Rounding by the offset that is let pass, relative to the largest grey value."""
 
 
 class Rates(NamedTuple):
@@ -71,23 +79,28 @@ def canonical_drift(guidance: Tensor, spacing: float = 1.0) -> tuple[Tensor, Ten
     >>> dx
     tensor([[1.]])
     """
-    v = _check.image("guidance", guidance)
+    v = _check.image("guidance", guidance).double()
     check_positive("guidance", v)
-    spacing = _check.number("spacing", spacing, low=0)
-    return _log_difference(v, -2, spacing), _log_difference(v, -1, spacing)
+    spacing = check_spacing(spacing)
+    dy, dx = _log_difference(v, -2, spacing), _log_difference(v, -1, spacing)
+    return dy.to(guidance.dtype), dx.to(guidance.dtype)
 
 
 def drift_rates(dy: Tensor, dx: Tensor, spacing: float) -> Rates:
     r"""Exchange rates :math:`(1 \pm h d / 2) / h^2` of a drift field, in float64."""
-    y, x = (d.detach().double() * (spacing / 2) for d in (dy, dx))
-    for name, half in (("dy", y), ("dx", x)):
-        largest = float(half.abs().max()) if half.numel() else 0.0
-        if largest > 1:
-            raise ValueError(
-                f"drift {name} must satisfy |d| h <= 2, found |d| h = {2 * largest:.6g}"
-            )
+    y, x = (_half_drift(name, d, spacing) for name, d in (("dy", dy), ("dx", dx)))
     scale = spacing**-2
     return Rates((1 + y) * scale, (1 - y) * scale, (1 + x) * scale, (1 - x) * scale)
+
+
+def _half_drift(name: str, d: Tensor, spacing: float) -> Tensor:
+    """Return h d / 2, in [-1, 1], in float64."""
+    half = d.detach().double() * (spacing / 2)
+    largest = float(half.abs().max()) if half.numel() else 0.0
+    # A field that is rounded to float32 may exceed the bound by that rounding.
+    if largest > 1 + torch.finfo(d.dtype).eps:
+        raise ValueError(f"drift {name} must satisfy |d| h <= 2, found |d| h = {2 * largest:.9g}")
+    return half.clamp(-1, 1)
 
 
 def guidance_rates(v: Tensor, spacing: float) -> Rates:
@@ -123,10 +136,31 @@ def sparse_operator(rates: Rates) -> scipy.sparse.csr_array:
 
 
 def check_positive(name: str, v: Tensor) -> None:
-    """Raise unless all grey values are positive."""
-    smallest = float(v.min())
+    """Raise unless all grey values are positive, and small enough to be added up."""
+    smallest, largest = (float(x) for x in v.aminmax())
     if smallest <= 0:
         raise ValueError(f"{name} must be positive, found minimum {smallest:.6g}")
+    if largest > LARGEST:
+        raise ValueError(f"{name} must be at most {LARGEST:g}, found maximum {largest:.6g}")
+
+
+def add_offset(name: str, u: Tensor, offset: float) -> Tensor:
+    """Return ``u + offset`` in float64 if it is positive and still holds the grey values."""
+    grey = u.detach().double()
+    result = grey + offset
+    check_positive(f"{name} + offset", result)
+    lost, largest = float((result - offset - grey).abs().max()), float(grey.abs().max())
+    if lost > LOSS * largest:
+        raise ValueError(
+            f"offset must not drown the grey values of {name}, found {offset:g}, which rounds "
+            f"them by up to {lost:.3g} while the largest is {largest:.3g}"
+        )
+    return result
+
+
+def check_spacing(spacing: float) -> float:
+    """Return the grid width if its square and inverse square are numbers as well."""
+    return _check.number("spacing", spacing, low=1e-100, high=1e100)
 
 
 def _neighbours(v: Tensor, axis: int) -> tuple[Tensor, Tensor]:
@@ -139,20 +173,33 @@ def _log_difference(v: Tensor, axis: int, spacing: float) -> Tensor:
     return (b - a) / (a + b) * (2 / spacing)
 
 
-def check_drift(dy: Tensor, dx: Tensor) -> Tensor:
-    """Return ``dy`` if both fields are finite and belong to the same images."""
-    _check.floating("drift dy", dy)
-    _check.floating("drift dx", dx)
-    if dy.ndim < 2 or dx.ndim < 2:
+def check_drift(drift: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Return (dy, dx) if both fields are finite and belong to the same images."""
+    if not isinstance(drift, tuple | list) or len(drift) != 2:
+        raise TypeError(f"drift must be a pair (dy, dx), found {reprlib.repr(drift)}")
+    dy, dx = drift
+    for name, d in (("drift dy", dy), ("drift dx", dx)):
+        # An image of one row or column has no interfaces in one direction.
+        no_interface = isinstance(d, Tensor) and d.numel() == 0
+        _check.floating(name, d.new_zeros(1) if no_interface else d)
+    if min(dy.ndim, dx.ndim) < 2 or dx.shape != _dx_shape(dy) or not _cells(dy, dx):
         raise ValueError(
             f"drift must have shapes (..., H-1, W) and (..., H, W-1), "
             f"found {tuple(dy.shape)} and {tuple(dx.shape)}"
         )
-    height, width = dx.shape[-2], dy.shape[-1]
-    expected = (*dx.shape[:-2], height - 1, width)
-    _check.like("drift dy", dy, dx, expected)
-    _check.like("drift dx", dx, dy, (*dy.shape[:-2], height, width - 1))
-    return dy
+    if dy.dtype != dx.dtype:
+        raise TypeError(f"drift dy and dx must have the same dtype, found {dy.dtype}, {dx.dtype}")
+    if dy.device != dx.device:
+        raise ValueError(f"drift dy and dx must be on one device, found {dy.device}, {dx.device}")
+    return dy, dx
+
+
+def _dx_shape(dy: Tensor) -> torch.Size:
+    return torch.Size((*dy.shape[:-2], dy.shape[-2] + 1, dy.shape[-1] - 1))
+
+
+def _cells(dy: Tensor, dx: Tensor) -> int:
+    return dy.shape[:-2].numel() * dx.shape[-2] * dy.shape[-1]
 
 
 def image_shape(rates: Rates) -> torch.Size:

@@ -26,7 +26,13 @@ SINGLE_PRECISION_TAU = 100.0
 """Up to this step, plain conjugate gradients run in float32 inside a float64 correction loop."""
 
 SINGLE_PRECISION_GAIN = 1e-4
-"""Residual reduction asked of one float32 round; its condition number stays below 1e3."""
+"""Residual reduction asked of one float32 round; its condition number stays below 2e3."""
+
+DOUBLE_PRECISION_GAIN = 1e-12
+"""Residual reduction asked of one float64 round: what is left is for the next one."""
+
+LONGEST_TAU = 1e12
+"""Conjugate gradients see no longer step: beyond it diag(v) drowns in rounding errors of tau K."""
 
 
 class SymmetricSystem:
@@ -42,11 +48,18 @@ class SymmetricSystem:
         Positive guidance images.
     tau : float
         Step divided by the squared grid width.
+
+    Notes
+    -----
+    Scaled matrix and preconditioner belong to the step min(tau, LONGEST_TAU), ``residual`` to
+    tau. For zero-sum right-hand sides the solutions of both are proportional up to a relative
+    error of the order of 1 / LONGEST_TAU, which the correction loop of ``solve`` removes.
     """
 
     def __init__(self, v: Tensor, tau: float) -> None:
         self.shape = v.shape
         self.tau = tau
+        self.solved_tau = min(tau, LONGEST_TAU)
         # A = -K diag(1/v) does not change when v is multiplied by a constant.
         self.v = v / v.mean(dim=(-2, -1), keepdim=True)
         inverse = (1 / self.v).view(-1)
@@ -55,13 +68,14 @@ class SymmetricSystem:
             self.weights.append((v.shape[2], self._weights(inverse, v.shape[2], axis=1)))
         diagonal = self.v.clone().view(-1)
         for shift, w in self.weights:
-            diagonal[:-shift].add_(w, alpha=tau)
-            diagonal[shift:].add_(w, alpha=tau)
+            diagonal[:-shift].add_(w, alpha=self.solved_tau)
+            diagonal[shift:].add_(w, alpha=self.solved_tau)
         self.diagonal = diagonal.view(len(v), -1)
         self.scale = self.diagonal.rsqrt()
         s = self.scale.view(-1)
         self.couplings = [
-            (shift, (w * s[shift:]).mul_(s[:-shift]).mul_(-tau)) for shift, w in self.weights
+            (shift, (w * s[shift:]).mul_(s[:-shift]).mul_(-self.solved_tau))
+            for shift, w in self.weights
         ]
 
     def _weights(self, inverse: Tensor, shift: int, axis: int) -> Tensor:
@@ -104,7 +118,7 @@ class SymmetricSystem:
         multiply = self.matrix(torch.float32)
         inverse_scale = self.diagonal.sqrt().float()
         eigenvalues = laplacian_eigenvalues(self.shape[1:]).to(self.v.device)
-        divisor = (1 + self.tau * self._harmonic_mean() * eigenvalues).float()
+        divisor = (1 + self.solved_tau * self._harmonic_mean() * eigenvalues).float()
         z = torch.empty_like(inverse_scale)
         product = torch.empty_like(inverse_scale)
 
@@ -162,7 +176,8 @@ def solve(
     rhs = b - constant * system.v
     size = _norm(b)
     # For short times the old state is a good guess, for long ones the constant is a better one.
-    z = torch.zeros_like(b) if cosine else b / system.v - constant
+    long = cosine or system.tau > SINGLE_PRECISION_TAU
+    z = torch.zeros_like(b) if long else b / system.v - constant
     r = system.residual(rhs, z)
     residual = _norm(r) / size
     precondition = system.cosine() if cosine else None
@@ -171,7 +186,7 @@ def solve(
         previous = residual
         correction, used = _conjugate_gradients(system, r, rtol * size, precondition)
         iterations += used
-        z += correction
+        z.add_(correction, alpha=system.solved_tau / system.tau)
         r = system.residual(rhs, z)
         # Constants are in the kernel of K: moving them to the exact mass costs nothing.
         shift = r.sum(dim=(1, 2), keepdim=True) / total
@@ -195,7 +210,7 @@ def _conjugate_gradients(
 ) -> tuple[Tensor, int]:
     """Correction for the residual ``r``, and the iterations it took.
 
-    Ends when the *updated* residual meets ``target`` in every image, or earlier where single
+    Ends when the *updated* residual meets ``target`` in every image, or earlier where its
     precision ends: the caller computes the true residual in float64 and comes back.
     """
     single = precondition is None and system.tau <= SINGLE_PRECISION_TAU
@@ -203,8 +218,7 @@ def _conjugate_gradients(
     multiply = system.matrix(dtype)
     size = _norm(r)
     goal = torch.where(size > 0, target / size, 1.0)
-    if single:
-        goal = goal.clamp(min=SINGLE_PRECISION_GAIN)
+    goal = goal.clamp(min=SINGLE_PRECISION_GAIN if single else DOUBLE_PRECISION_GAIN)
     size = torch.where(size > 0, size, 1.0)[:, None]
     goal, diagonal = (goal**2).to(dtype), system.diagonal.to(dtype)
     smallest = diagonal.amin(dim=1)
