@@ -99,7 +99,7 @@ def _half_drift(name: str, d: Tensor, spacing: float) -> Tensor:
     largest = float(half.abs().max()) if half.numel() else 0.0
     # A field that is rounded to float32 may exceed the bound by that rounding.
     if largest > 1 + torch.finfo(d.dtype).eps:
-        raise ValueError(f"drift {name} must satisfy |d| h <= 2, found |d| h = {2 * largest:.9g}")
+        raise ValueError(f"drift {name} must satisfy |d| h <= 2, found |d| h = {2 * largest!r}")
     return half.clamp(-1, 1)
 
 
