@@ -160,9 +160,15 @@ def test_canonical_drift_refuses_bad_guidance(guidance, error, message):
 
 @pytest.mark.parametrize(
     ("spacing", "error"),
-    [(0.0, ValueError), (-1.0, ValueError), (float("nan"), ValueError), (1e-200, ValueError),
-     ("1", TypeError), (True, TypeError)],
-)  # fmt: skip
+    [
+        (0.0, ValueError),
+        (-1.0, ValueError),
+        (float("nan"), ValueError),
+        (1e-200, ValueError),
+        ("1", TypeError),
+        (True, TypeError),
+    ],
+)
 def test_canonical_drift_refuses_bad_spacing(spacing, error):
     with pytest.raises(error, match="spacing must be"):
         canonical_drift(torch.ones(2, 2), spacing)
