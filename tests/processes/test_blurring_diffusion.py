@@ -157,6 +157,11 @@ GOOD = {"times": [1.0, 2.0], "alphas": [1.0, 0.5], "sigmas": [0.1, 0.2], "shape"
             ValueError,
             r"^sigmas must not be negative, found -0\.1 at step 1",
         ),
+        (
+            {"sigmas": [0, -0.1]},
+            ValueError,
+            r"^sigmas must not be negative, found -0\.1 at step 2$",
+        ),
         ({"sigmas": [0.1, math.nan]}, ValueError, r"^sigmas must be finite, found nan at step 2$"),
         (
             {"sigmas": ["a", "b"]},
