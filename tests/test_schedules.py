@@ -21,6 +21,7 @@ from scalelib.schedules import (
     geometric_sigma,
     linear_beta,
     log_blur,
+    matched_sigma,
     sin2_blur,
 )
 
@@ -176,6 +177,43 @@ def test_the_published_noise_schedule():
     assert float(alphas[0]) == pytest.approx(0.99998, abs=5e-6)
     assert float(sigmas[0]) == pytest.approx(0.0067, abs=5e-5)
     assert (alphas**2 + sigmas**2 - 1).abs().max() < 1e-15
+
+
+# Matched noise
+
+
+@pytest.mark.parametrize("times", [[1e-9, 0.125, 3, 200, 1e5], [0.5]])
+@pytest.mark.parametrize("shape", [(5, 7), (1, 2), (3, 1)])
+def test_matched_noise_has_the_mean_variance_of_the_modes(times, shape):
+    """s_i^2 = mean over all modes, mode 0 included, of S_i^2 = s^2 (1 - exp(-lambda t))^2."""
+    found = matched_sigma(times, 0.5, shape)
+    assert (found.dtype, found.shape) == (torch.float64, (len(times),))
+    with mpmath.workdps(40):
+        axes = [[2 - 2 * mpmath.cos(mpmath.pi * k / n) for k in range(n)] for n in shape]
+        for sigma, t in zip(found, times, strict=True):
+            S2 = [(1 - mpmath.exp(-(a + b) * t)) ** 2 for a in axes[0] for b in axes[1]]
+            expected = mpmath.mpf(0.5) * mpmath.sqrt(mpmath.fsum(S2) / len(S2))
+            assert float(sigma) == pytest.approx(float(expected), rel=1e-14)
+
+
+def test_matched_noise_scales_with_the_contrast():
+    one, two = (matched_sigma([1, 2], contrast, (4, 4)) for contrast in (0.25, 0.5))
+    assert (2 * one).tolist() == two.tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (([0, 1], 0.5, (4, 4)), ValueError, r"^times must hold scales 1\.\.m, all positive; found"),
+        (([2, 1], 0.5, (4, 4)), ValueError, r"^times must be strictly increasing, found 2\.0 foll"),
+        (([1], 0, (4, 4)), ValueError, r"^contrast must be finite and in \(0, inf\), found 0$"),
+        (([1], "1", (4, 4)), TypeError, r"^contrast must be a real number, found '1'$"),
+        (([1], 0.5, 4), ValueError, r"^shape must be a pair \(H, W\), found 4$"),
+    ],
+)
+def test_bad_arguments_of_matched_noise_are_named(arguments, error, message):
+    with pytest.raises(error, match=message):
+        matched_sigma(*arguments)
 
 
 # Bad input

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from scalelib import BlurringDiffusion, HeatDissipation, LinearisedOsmosis
-from scalelib.schedules import arctan_noise, log_blur, sin2_blur
+from scalelib.schedules import arctan_noise, log_blur, matched_sigma, sin2_blur
 from scalelib.transforms import laplacian_eigenvalues
 
 
@@ -63,14 +63,16 @@ def test_the_matched_schedule_has_the_variance_of_linearised_osmosis():
     times, shape = log_blur(30, 20), (6, 7)
     osmosis = LinearisedOsmosis(times, 0.5, shape)
     marginals = [osmosis.direct(i) for i in range(1, 31)]
-    sigmas = [float(variance.mean().sqrt()) for _, variance in marginals]
+    sigmas = matched_sigma(times, 0.5, shape)
     process = BlurringDiffusion(times, torch.ones(30), sigmas, shape, d_min=0)
     for i, (factor, variance) in enumerate(marginals, start=1):
         found, isotropic = process.direct(i)
         torch.testing.assert_close(found, factor, rtol=1e-13, atol=0)
         assert float(isotropic.sum()) == pytest.approx(float(variance.sum()), rel=1e-13)
         # It minimises KL(osmosis || white noise of variance s^2) = sum (S^2 / s^2 + ln s^2) / 2.
-        kl = [float((variance / s2 + math.log(s2)).sum()) for s2 in sigmas[i - 1] ** 2 * NEARBY]
+        kl = [
+            float((variance / s2 + math.log(s2)).sum()) for s2 in float(sigmas[i - 1]) ** 2 * NEARBY
+        ]
         assert int(np.argmin(kl)) == 1
 
 
