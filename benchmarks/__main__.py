@@ -59,7 +59,8 @@ def _introduction(environment: dict[str, object], rounds: int, quick: bool) -> s
     few = "" if quick or rounds >= 7 else " (preliminary: fewer than 7)"
     return (
         f"{kind}{few}, contenders in turn, ratios round by round.\n"
-        f"{environment['cpu']}, {environment['threads']} threads, torch {environment['torch']}"
+        f"{environment['cpu']}, {environment['threads']} threads, load {environment['load']}, "
+        f"torch {environment['torch']}"
     )
 
 
