@@ -1,10 +1,12 @@
 r"""Figures: film strips, galleries, curves and maps that know what they were made from.
 
 Each function returns a :class:`Drawing`. A notebook shows it as the last expression of a cell, as
-PNG for photographs and as SVG for curves; the record of its making lies inside the file. A chapter
-names and describes it in the metadata of the cell::
+PNG for photographs and as SVG for curves. The record of its making lies inside the file, together
+with the fingerprints of all tensors on show; :func:`scalelib.provenance.read` takes it out. A
+chapter names and describes the figure in the metadata of the cell::
 
     ---
+    tags: [hide-input]
     mystnb:
       figure:
         name: fig-film-strip
@@ -20,39 +22,63 @@ names and describes it in the metadata of the cell::
     )
 
 ``classes`` is ``photo`` for film strips and galleries, which lie on a light card in dark mode, and
-``plot`` for curves and maps, which are inverted there. There are no titles: the caption says it.
+``plot`` for curves and maps, which are inverted there. There are no titles: the caption says it,
+and the text refers to it by ``{numref}`fig-film-strip```. Letters are large enough for a
+telephone, which halves the figure.
 
-Colours are those of Okabe and Ito, which readers with any colour vision can tell apart; curves also
-differ by their dashes.
+A process has the same colour, dashes and marker in every figure. Colours can be told apart with any
+colour vision, stand out from white, and stay so when a page in dark mode inverts them.
 """
 
 from __future__ import annotations
 
+import base64
 import io
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, final
 
-import matplotlib
+import matplotlib.style
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from torch import Tensor
 
 from scalelib import _check
-from scalelib.provenance import PNG_KEY, Provenance
+from scalelib.provenance import PNG_KEY, Provenance, fingerprint
 
 __all__ = ["COLOURS", "Drawing", "curves", "film_strip", "gallery", "mode_map"]
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito, Color universal design, 2008; the yellow is left out, it is too pale on white."""
+COLOURS = ("#3b3fb6", "#e0691b", "#0b6e3a", "#000000", "#3a97dc", "#c2649e", "#7a1f57")
+"""At least 20 CIELAB units apart, also without one kind of cones; contrast on white at least 3."""
 
-_DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)))
+_DASHES: Any = (
+    "-",
+    (0, (5, 1.5)),
+    (0, (6, 1.5, 1, 1.5)),
+    "-",
+    (0, (1.5, 1)),
+    (0, (3, 1, 1, 1)),
+    "--",
+)
+_MARKERS = "os^DvPX"
+_PROCESSES = (  # each has the colour, dashes and marker of its place
+    "inverse heat dissipation",
+    "variance preserving",
+    "blurring diffusion",
+    "osmosis",
+    "homogeneous diffusion",
+    "linearised osmosis",
+    "variance exploding",
+)
 
 _STYLE: Any = {  # matplotlib types the keys as one literal after the other
     "font.family": "DejaVu Sans",
@@ -62,18 +88,21 @@ _STYLE: Any = {  # matplotlib types the keys as one literal after the other
     "axes.linewidth": 0.8,
     "axes.labelsize": 13,
     "lines.linewidth": 2.0,
+    "lines.markersize": 7.0,
     "legend.frameon": False,
     "legend.fontsize": 12,
-    "legend.handlelength": 2.6,
+    "legend.handlelength": 3.2,
     "svg.fonttype": "path",
     "svg.hashsalt": "scalelib",
 }
 
-# Film strips are drawn pixel by pixel: up to 1900 pixels wide, twice the width of a text column.
-_DPI = 200
+# Film strips are drawn pixel by pixel, up to 1900 pixels wide.
+_DPI = 192  # two pixels per CSS pixel
 _WIDTH = 1900
+_COLUMN = 1480  # width of a text column
+_TILE = 640  # widest tile, where there are few
 _GAP = 10
-_LABEL = 46  # height of a label's letters with their leading, in pixels
+_LABEL = 58  # height of a label's letters with their leading, in pixels
 
 
 @final
@@ -109,13 +138,16 @@ class Drawing:
 
     def to_bytes(self) -> bytes:
         """Return the content of the file; the same drawing gives the same bytes."""
+        return self._bytes(self.kind)
+
+    def _bytes(self, kind: Literal["png", "svg"]) -> bytes:
         buffer = io.BytesIO()
         text = self.provenance.to_json()
         png = {PNG_KEY: text, "Software": None}
         svg = {"Description": text, "Date": None, "Creator": None}
-        with matplotlib.rc_context(_STYLE):
+        with _style():
             self.figure.savefig(
-                buffer, format=self.kind, dpi=_DPI, metadata=png if self.kind == "png" else svg
+                buffer, format=kind, dpi=_DPI, metadata=png if kind == "png" else svg
             )
         return buffer.getvalue()
 
@@ -139,10 +171,13 @@ class Drawing:
         partial.write_bytes(self.to_bytes())
         partial.replace(path)
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, dict[str, int]]]:
+        # The PNG comes along with an SVG for formats without vectors; its size is in CSS pixels.
+        data = {"image/png": base64.b64encode(self._bytes("png")).decode()}
         if self.kind == "svg":
-            return {"image/svg+xml": self.to_bytes().decode()}
-        return {"image/png": self.to_bytes()}
+            data["image/svg+xml"] = self._bytes("svg").decode()
+        width, height = (round(96 * inches) for inches in self.figure.get_size_inches())
+        return data, {"image/png": {"width": width, "height": height}}
 
 
 def film_strip(
@@ -163,7 +198,8 @@ def film_strip(
     provenance : Provenance
         Record of what is shown.
     value_range : (float, float)
-        Values shown as black and white. Values beyond are shown as black and white too.
+        Values shown as black and white. Values beyond are shown as black and white too: say so in
+        the caption. The record tells their fraction.
 
     Returns
     -------
@@ -173,7 +209,8 @@ def film_strip(
     Raises
     ------
     TypeError, ValueError
-        If there is no row, shapes differ or are no images, or labels do not fit.
+        If there is no row, shapes differ or are no images, or there are not as many labels as
+        images, or one is too wide.
 
     Examples
     --------
@@ -197,7 +234,7 @@ def film_strip(
     for name, images in tiles.items():
         sheet.text_row([name], "left")
         sheet.image_row(images)
-    return Drawing(sheet.figure(), "png", provenance)
+    return Drawing(sheet.figure(), "png", _shown(provenance, "film_strip", rows, value_range))
 
 
 def gallery(
@@ -218,7 +255,7 @@ def gallery(
     columns : int
         Images per row, at least 1.
     value_range : (float, float)
-        Values shown as black and white. Values beyond are shown as black and white too.
+        As for :func:`film_strip`.
 
     Returns
     -------
@@ -228,7 +265,7 @@ def gallery(
     Raises
     ------
     TypeError, ValueError
-        If there is no image, or shapes differ or are no images.
+        If there is no image, shapes differ or are no images, or a name is too wide.
 
     Examples
     --------
@@ -253,7 +290,7 @@ def gallery(
     for start in range(0, len(names), columns):
         sheet.text_row(names[start : start + columns], "center")
         sheet.image_row(tiles[start : start + columns])
-    return Drawing(sheet.figure(), "png", provenance)
+    return Drawing(sheet.figure(), "png", _shown(provenance, "gallery", images, value_range))
 
 
 def curves(
@@ -267,6 +304,7 @@ def curves(
     log_y: bool = False,
     bands: Mapping[str, tuple[Tensor, Tensor]] | None = None,
     levels: Mapping[str, float] | None = None,
+    marks: Mapping[str, float] | None = None,
 ) -> Drawing:
     """Draw curves over a common axis.
 
@@ -275,7 +313,7 @@ def curves(
     x : Tensor, shape (n,)
         Abscissae.
     lines : Mapping[str, Tensor], each of shape (n,) or (k, n)
-        Name -> values; k curves of one name share colour and dashes and are thinner.
+        Name -> values; k curves of one name share their colour, and are thin and solid.
     x_label, y_label : str
         Names of the axes, with units.
     provenance : Provenance
@@ -286,6 +324,8 @@ def curves(
         Name of a line -> lower and upper end of a band around it.
     levels : Mapping[str, float]
         Name -> height of a thin horizontal line, named at its right end.
+    marks : Mapping[str, float]
+        Name -> abscissa of a thin vertical line, named at its upper end.
 
     Returns
     -------
@@ -295,8 +335,8 @@ def curves(
     Raises
     ------
     TypeError, ValueError
-        If shapes do not fit, there are more than seven lines, values are not finite, or not
-        positive on a logarithmic axis.
+        If shapes do not fit, there are more than seven lines, a band belongs to no line, or values
+        are not finite, or not positive on a logarithmic axis.
 
     Examples
     --------
@@ -312,26 +352,29 @@ def curves(
     abscissae = _values("x", x, log_x)
     if abscissae.ndim != 1:
         raise ValueError(f"x must have shape (n,), found {abscissae.shape}")
-    figure, axes = _plot(x_label, y_label)
-    for k, (name, y) in enumerate(lines.items()):
+    if unknown := set(bands or {}) - set(lines):
+        raise ValueError(f"bands must belong to lines, found {sorted(unknown)}")
+    figure, axes = _plot(x_label, y_label, names=len(lines))
+    places = _places(lines)
+    for number, (name, y) in enumerate(lines.items()):
         values = np.atleast_2d(_values(f"lines[{name!r}]", y, log_y))
         if values.ndim != 2 or values.shape[1] != len(abscissae):
             raise ValueError(
                 f"lines[{name!r}] must have shape (n,) or (k, n) with n = {len(abscissae)}, "
                 f"found {tuple(y.shape)}"
             )
-        width = 2.0 if len(values) == 1 else 1.0
-        drawn = axes.plot(
-            abscissae, values.T, color=COLOURS[k], linestyle=_DASHES[k], linewidth=width
-        )
+        drawn = axes.plot(abscissae, values.T, color=COLOURS[places[name]], linewidth=1.0)
         drawn[0].set_label(name)
-        if bands and name in bands:
-            low, high = (_values(f"bands[{name!r}]", end, log_y) for end in bands[name])
-            axes.fill_between(abscissae, low, high, color=COLOURS[k], alpha=0.2, linewidth=0)
-    if bands and (unknown := set(bands) - set(lines)):
-        raise ValueError(f"bands must belong to lines, found {sorted(unknown)}")
-    _finish(axes, log_x, log_y, levels or {}, legend=len(lines) > 1)
-    return Drawing(figure, "svg", provenance)
+        if len(values) == 1:
+            _dress(drawn[0], places[name], _marked(len(abscissae), number, len(lines)))
+    shown = {"x": x, **lines}
+    for name, (low, high) in (bands or {}).items():
+        lower, upper = (_values(f"bands[{name!r}]", end, log_y) for end in (low, high))
+        colour = COLOURS[places[name]]
+        axes.fill_between(abscissae, lower, upper, color=colour, alpha=0.2, linewidth=0)
+        shown |= {f"{name}, lower end": low, f"{name}, upper end": high}
+    _finish(axes, log_x, log_y, levels or {}, marks or {}, legend=len(lines) > 1)
+    return Drawing(figure, "svg", _shown(provenance, "curves", shown))
 
 
 def mode_map(
@@ -363,7 +406,7 @@ def mode_map(
     Returns
     -------
     Drawing
-        An SVG.
+        A PNG, since its cells are pixels.
 
     Raises
     ------
@@ -376,31 +419,37 @@ def mode_map(
     >>> from scalelib.provenance import record
     >>> labels = {"x_label": "mode", "y_label": "scale", "value_label": "factor"}
     >>> mode_map(torch.ones(3, 4), **labels, provenance=record("ones")).kind
-    'svg'
+    'png'
     """
     matrix = _values("values", values, log)
     if matrix.ndim != 2:
         raise ValueError(f"values must have shape (rows, columns), found {matrix.shape}")
     figure, axes = _plot(x_label, y_label)
     extent = (*_edges(x, matrix.shape[1]), *_edges(y, matrix.shape[0]))
-    norm = LogNorm() if log else None
-    image = axes.imshow(
-        matrix, origin="lower", aspect="auto", extent=extent, norm=norm, cmap="cividis"
-    )
-    figure.colorbar(image, ax=axes, label=value_label)
-    return Drawing(figure, "svg", provenance)
+    with _style():
+        image = axes.imshow(
+            matrix,
+            origin="lower",
+            aspect="auto",
+            extent=extent,
+            norm=LogNorm() if log else None,
+            cmap="cividis",
+            interpolation="nearest",
+        )
+        figure.colorbar(image, ax=axes, label=value_label)
+    return Drawing(figure, "png", _shown(provenance, "mode_map", {"values": values}))
 
 
 class _Sheet:
     """Rows of labels and of equal tiles, placed in whole pixels."""
 
     def __init__(self, columns: int, width: int, height: int) -> None:
-        room = (_WIDTH - (columns - 1) * _GAP) / columns
+        room = min((_WIDTH - (columns - 1) * _GAP) / columns, _TILE)
         self.zoom = max(1, int(room / width))
         self.tile = (self.zoom * width, self.zoom * height)
         self.size = [columns * self.tile[0] + (columns - 1) * _GAP, 0]
         # Labels keep their size relative to the width at which the figure is read.
-        self.label = math.ceil(_LABEL * max(self.size[0], 400) / _WIDTH)
+        self.label = math.ceil(_LABEL * max(self.size[0], _COLUMN) / _WIDTH)
         self.rows: list[tuple[str, Any, int]] = []
 
     def text_row(self, labels: Sequence[str], align: Literal["left", "center"]) -> None:
@@ -413,7 +462,7 @@ class _Sheet:
 
     def figure(self) -> Figure:
         width, height = self.size
-        with matplotlib.rc_context(_STYLE):
+        with _style():
             figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
             FigureCanvasAgg(figure)
             for kind, content, top in self.rows:
@@ -432,9 +481,15 @@ class _Sheet:
         y = height - top - 0.75 * self.label
         points = 0.72 * self.label * 72 / _DPI
         weight = "bold" if align == "left" else "normal"
-        figure.text(
+        label = figure.text(
             x / width, y / height, text, ha=align, va="center", fontsize=points, weight=weight
         )
+        room = self.tile[0] + _GAP if align == "center" else width
+        needed = label.get_window_extent().width
+        if needed > room:
+            raise ValueError(
+                f"labels must fit: {text!r} takes {needed:.0f} pixels, found room for {room}"
+            )
 
 
 def _tiles(name: str, images: Tensor, value_range: tuple[float, float]) -> NDArray[np.float32]:
@@ -452,9 +507,10 @@ def _tiles(name: str, images: Tensor, value_range: tuple[float, float]) -> NDArr
     return found
 
 
-def _plot(x_label: str, y_label: str) -> tuple[Figure, Axes]:
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(7.2, 4.2), layout="constrained")
+def _plot(x_label: str, y_label: str, names: int = 1) -> tuple[Figure, Axes]:
+    legend = 0.0 if names == 1 else 0.26 * math.ceil(names / 2)
+    with _style():
+        figure = Figure(figsize=(7.2, 4.2 + legend), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
         axes.set_xlabel(x_label)
@@ -463,29 +519,78 @@ def _plot(x_label: str, y_label: str) -> tuple[Figure, Axes]:
 
 
 def _finish(
-    axes: Axes, log_x: bool, log_y: bool, levels: Mapping[str, float], *, legend: bool
+    axes: Axes,
+    log_x: bool,
+    log_y: bool,
+    levels: Mapping[str, float],
+    marks: Mapping[str, float],
+    *,
+    legend: bool,
 ) -> None:
-    with matplotlib.rc_context(_STYLE):
-        if log_x:
-            axes.set_xscale("log")
-        if log_y:
-            axes.set_yscale("log")
+    grey: Any = {"color": "#555555"}
+    text: Any = {"textcoords": "offset points", "fontsize": 12, **grey}
+    with _style():
+        axes.set_xscale("log" if log_x else "linear")
+        axes.set_yscale("log" if log_y else "linear")
         axes.grid(color="#dddddd", linewidth=0.6)
         axes.set_axisbelow(True)
         for name, height in levels.items():
-            axes.axhline(_check.number(f"levels[{name!r}]", height), color="#555555", linewidth=1)
-            axes.annotate(
-                name,
-                (1, height),
-                xycoords=("axes fraction", "data"),
-                xytext=(0, 3),
-                textcoords="offset points",
-                ha="right",
-                color="#555555",
-                fontsize=12,
-            )
+            axes.axhline(_check.number(f"levels[{name!r}]", height), linewidth=1, **grey)
+            place: Any = {"xycoords": ("axes fraction", "data"), "xytext": (0, 3), "ha": "right"}
+            axes.annotate(name, (1, height), **place, **text)
+        for name, abscissa in marks.items():
+            axes.axvline(_check.number(f"marks[{name!r}]", abscissa), linewidth=1, **grey)
+            place = {"xycoords": ("data", "axes fraction"), "xytext": (0, 3), "ha": "center"}
+            axes.annotate(name, (abscissa, 1), **place, **text)
         if legend:
             axes.figure.legend(loc="outside upper left", ncols=2)
+
+
+def _style() -> AbstractContextManager[None]:
+    """Matplotlib's own defaults and the look of the book, whatever the reader has set."""
+    return matplotlib.style.context(["default", _STYLE])
+
+
+def _places(lines: Mapping[str, Tensor]) -> dict[str, int]:
+    """Return the style of each line: that of the process, else the first one left."""
+    fixed = {name: _PROCESSES.index(name) for name in lines if name in _PROCESSES}
+    free = (k for k in range(len(COLOURS)) if k not in fixed.values())
+    return {name: fixed[name] if name in fixed else next(free) for name in lines}
+
+
+def _marked(points: int, number: int, lines: int) -> slice:
+    """Return the points that carry a marker: about eight, between those of the other lines."""
+    step = max(1, round(points / 8))
+    return slice(number * step // lines, None, step)
+
+
+def _dress(line: Line2D, place: int, every: slice) -> None:
+    line.set_linewidth(_STYLE["lines.linewidth"])
+    line.set_linestyle(_DASHES[place])
+    line.set_marker(_MARKERS[place])
+    line.set_markevery(every)
+
+
+def _shown(
+    provenance: Provenance,
+    by: str,
+    tensors: Mapping[str, Tensor],
+    value_range: tuple[float, float] | None = None,
+) -> Provenance:
+    """Return the record, with fingerprints of what is on show and the fraction out of range."""
+    if not isinstance(provenance, Provenance):
+        found = type(provenance).__name__
+        raise TypeError(f"provenance must be a Provenance, found {found}")
+    drawn: dict[str, Any] = {"by": f"scalelib.figures.{by}"}
+    if value_range is not None:
+        low, high = value_range
+        beyond = {n: ((u < low) | (u > high)).double().mean() for n, u in tensors.items()}
+        drawn |= {"value_range": [low, high], "beyond_range": beyond}
+    return replace(
+        provenance,
+        parameters={**provenance.parameters, "drawn": drawn},
+        data={**provenance.data, **{f"shown: {n}": fingerprint(u) for n, u in tensors.items()}},
+    )
 
 
 def _values(name: str, values: Tensor, positive: bool) -> NDArray[np.float64]:
