@@ -31,6 +31,10 @@ CONTRAST = 1e30
 """Largest over smallest grey value for which the symmetric form stays in the range of float32."""
 
 
+LONGEST_EXACT = 1e5
+"""Longest time (in squared grid widths) of the exponential: it would take minutes."""
+
+
 class ConvergenceError(RuntimeError):
     """A linear solver did not reach the residual it was asked for."""
 
@@ -225,7 +229,8 @@ class Osmosis:
         u : Tensor, shape (..., C, H, W), float32 or float64
             Images at time 0; with the offset they must be positive.
         time : float
-            Diffusion time t, positive. The cost grows in proportion to :math:`t / h^2`.
+            Diffusion time t, positive. The cost grows in proportion to :math:`t / h^2`, which
+            must be less than 1e5.
 
         Returns
         -------
@@ -242,6 +247,7 @@ class Osmosis:
         33(2), 2011), image by image, on the CPU.
         """
         time = _check.number("time", time, low=0)
+        _check.number("time / spacing^2", time / self.spacing**2, high=LONGEST_EXACT)
 
         def evolve(b: Tensor, index: int) -> Tensor:
             return torch.from_numpy(exponential(self._operator_of(index), b.numpy(), time))

@@ -829,6 +829,12 @@ def test_bad_durations_are_refused(name, value, error):
         {"tau": osmosis.step, "time": osmosis.exact}[name](ones(1, 4, 5), value)
 
 
+@pytest.mark.parametrize(("time", "spacing"), [(1e5, 1.0), (1e300, 1.0), (100.0, 1e-3)])
+def test_times_that_the_exponential_does_not_reach_are_refused(time, spacing):
+    with pytest.raises(ValueError, match=r"time / spacing\^2 must be .* 100000\), found 1"):
+        Osmosis(ones(1, 4, 5), spacing=spacing).exact(ones(1, 4, 5), time)
+
+
 def test_steps_beyond_the_range_of_numbers_are_refused():
     for tau, spacing in ((1e305, 1.0), (1e200, 1e-60), (1e-300, 1e90)):
         with pytest.raises(ValueError, match=r"tau / spacing\^2 must be finite"):
