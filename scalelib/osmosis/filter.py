@@ -26,10 +26,8 @@ CROSSOVER = 10.0
 CHUNK = 2**17
 """Pixels solved together on the CPU: their working set stays in the cache."""
 
-
 CONTRAST = 1e30
 """Largest over smallest grey value for which the symmetric form stays in the range of float32."""
-
 
 LONGEST_EXACT = 1e5
 """Longest time (in squared grid widths) of the exponential: it would take minutes."""
