@@ -5,6 +5,7 @@ The pages are served on the loopback interface. Requests to any other host are s
 
 from __future__ import annotations
 
+import http
 import shutil
 import tempfile
 import threading
@@ -14,7 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Error, Page, Route, sync_playwright
+from playwright.sync_api import (
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Page,
+    Response,
+    Route,
+    sync_playwright,
+)
 
 import serve
 
@@ -123,10 +132,18 @@ def _watch(page: Page, base: str) -> dict[str, list[str]]:
             seen["requests that leave"].append(address)
             request.abort()
 
+    def response(answer: Response) -> None:
+        if answer.status >= http.HTTPStatus.BAD_REQUEST:
+            seen["HTTP errors"].append(answer.url)
+
+    def console(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            seen["console"].append(message.text)
+
     page.route("**/*", route)
-    page.on("response", lambda r: r.status >= 400 and seen["HTTP errors"].append(r.url))
-    page.on("console", lambda m: m.type == "error" and seen["console"].append(m.text))
-    page.on("pageerror", lambda e: seen["console"].append(str(e)))
+    page.on("response", response)
+    page.on("console", console)
+    page.on("pageerror", lambda error: seen["console"].append(str(error)))
     return seen
 
 
