@@ -79,6 +79,16 @@ def test_coefficients_and_transitions_are_float64_tensors_per_mode(case):
     assert all(x.shape == case.mode_shape and x.dtype == torch.float64 for x in found)
 
 
+def test_coefficients_belong_to_the_caller(case):
+    """They may be changed, entry by entry, and the process does not follow."""
+    for k, i in ((0, 0), (0, 2), (1, 2)):
+        before = [x.clone() for x in case.process.direct(i, k)]
+        for found in case.process.direct(i, k):
+            assert found.is_contiguous()
+            found.fill_(99)
+        assert all(map(torch.equal, case.process.direct(i, k), before))
+
+
 def test_a_transition_to_the_same_scale_is_the_identity(case, generator):
     u = random_image(generator, 3)
     for i in range(case.process.steps + 1):
