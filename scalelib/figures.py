@@ -48,6 +48,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from torch import Tensor
@@ -146,6 +147,11 @@ class Drawing:
         png = {PNG_KEY: text, "Software": None}
         svg = {"Description": text, "Date": None, "Creator": None}
         with _style():
+            if isinstance(self.figure.get_layout_engine(), ConstrainedLayoutEngine):
+                # The layout moves from one pass to the next: let it settle, then keep it.
+                self.figure.draw_without_rendering()
+                self.figure.draw_without_rendering()
+                self.figure.set_layout_engine("none")
             self.figure.savefig(
                 buffer, format=kind, dpi=_DPI, metadata=png if kind == "png" else svg
             )
