@@ -14,6 +14,9 @@ from benchmarks.harness import Result, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
+BUSY = 0.5
+"""Load above which the threads of the contenders do not get the cores they count on."""
+
 BENCHMARKS: dict[str, Callable[[Settings], Iterator[Result]]] = {
     "sampling": transforms.sampling,
     "blur": transforms.blur,
@@ -33,6 +36,8 @@ def main() -> None:
     devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
     environment = report.environment()
     print(_introduction(environment, rounds, options.quick))
+    if (environment["load"] or 0) > BUSY:
+        print(f"The machine is busy (load {environment['load']:.1f}): preliminary.")
     results: list[Result] = []
     for name in options.only or BENCHMARKS:
         print(f"\n{name}\n{report.heading()}")
@@ -59,8 +64,7 @@ def _introduction(environment: dict[str, object], rounds: int, quick: bool) -> s
     few = "" if quick or rounds >= 7 else " (preliminary: fewer than 7)"
     return (
         f"{kind}{few}, contenders in turn, ratios round by round.\n"
-        f"{environment['cpu']}, {environment['threads']} threads, load {environment['load']}, "
-        f"torch {environment['torch']}"
+        f"{environment['cpu']}, {environment['threads']} threads, torch {environment['torch']}"
     )
 
 
