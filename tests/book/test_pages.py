@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 from functools import cache
 from pathlib import Path
+from pkgutil import iter_modules
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup, Tag
 from sphinx.util.inventory import InventoryFile
+
+import scalelib
 
 ROOT = Path(__file__).resolve().parents[2]
 LOADING = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src"}
@@ -97,7 +101,12 @@ def test_the_inventory_holds_the_package(html: Path) -> None:
     with (html / "objects.inv").open("rb") as file:
         inventory = InventoryFile.load(file, "", lambda base, target: f"{base}{target}")
     names = {name for kind in inventory if kind.startswith("py:") for name in inventory[kind]}
-    assert {"scalelib.VariancePreserving", "scalelib.schedules.linear_beta"} <= names
+    public = [
+        importlib.import_module(f"scalelib.{m.name}") for m in iter_modules(scalelib.__path__)
+    ]
+    for module in (scalelib, *(m for m in public if hasattr(m, "__all__"))):
+        for name in module.__all__:
+            assert {f"scalelib.{name}", f"{module.__name__}.{name}"} & names
 
 
 def test_execution_times_are_shown(html: Path) -> None:
