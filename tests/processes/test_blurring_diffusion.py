@@ -49,6 +49,17 @@ def test_without_a_floor_blur_goes_on_when_the_signal_is_gone():
     assert float(variance[0, 1]) == pytest.approx(0.01 * -math.expm1(-2), rel=1e-12)
 
 
+@pytest.mark.parametrize("d_min", [0, 1e-12, 1e-3, 0.1, 0.3, 0.7])
+def test_blur_never_amplifies_and_keeps_the_mean_exactly(d_min):
+    times = [1e-6, 1e-3, 0.1, 1, 10, 1e3]
+    process = BlurringDiffusion(times, [1.0] * 6, [0.1] * 6, (6, 7), d_min)
+    for i in range(1, 7):
+        for k in range(1, i):
+            factor, _ = process.direct(i, k)
+            assert float(factor[0, 0]) == 1
+            assert bool((factor <= 1).all())
+
+
 def test_constant_noise_without_floor_is_heat_dissipation():
     times, shape = log_blur(20, 20), (5, 6)
     blurring = BlurringDiffusion(times, [1.0] * 20, [0.02] * 20, shape, d_min=0)
