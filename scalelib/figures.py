@@ -178,12 +178,13 @@ class Drawing:
         partial.replace(path)
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, dict[str, int]]]:
-        # The PNG comes along with an SVG for formats without vectors; its size is in CSS pixels.
+        # The PNG comes along with an SVG for formats without vectors. Its width is in CSS pixels;
+        # a height beside it would distort the picture where a page is narrower.
         data = {"image/png": base64.b64encode(self._bytes("png")).decode()}
         if self.kind == "svg":
             data["image/svg+xml"] = self._bytes("svg").decode()
-        width, height = (round(96 * inches) for inches in self.figure.get_size_inches())
-        return data, {"image/png": {"width": width, "height": height}}
+        width = round(96 * self.figure.get_figwidth())
+        return data, {"image/png": {"width": width}}
 
 
 def film_strip(

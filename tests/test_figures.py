@@ -71,7 +71,8 @@ def test_another_process_with_other_settings_gives_the_same_bytes(tmp_path):
         from scalelib.provenance import record
         x = torch.linspace(1, 10, 40)
         labels = {"x_label": "x", "y_label": "y"}
-        drawing = curves(x, {"f": x, "g": x**2}, **labels, levels={"l": 3.0}, provenance=record("f"))
+        lines = {"f": x, "g": x**2}
+        drawing = curves(x, lines, **labels, levels={"l": 3.0}, provenance=record("f"))
         found = drawing.to_bytes()
     """
     names: dict[str, bytes] = {}
@@ -149,9 +150,8 @@ def test_save_wants_the_suffix_of_the_kind(tmp_path, name):
 def test_photographs_are_shown_as_png_with_two_pixels_per_css_pixel():
     data, notes = strip()._repr_mimebundle_()
     assert list(data) == ["image/png"]
-    size = Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).size
-    for pixels_there, css in zip(size, notes["image/png"].values(), strict=True):
-        assert abs(pixels_there / 2 - css) <= 0.5
+    width = Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).width
+    assert notes == {"image/png": {"width": width // 2}}  # and no height, which would distort
 
 
 def test_curves_are_shown_as_svg_and_come_with_a_png():
