@@ -166,7 +166,7 @@ def _transform(name: str, u: Tensor, *, inverse: bool) -> Tensor:
     _check.floating(name, u)
     if u.ndim < 2:
         raise ValueError(f"{name} must have shape (..., H, W), found {tuple(u.shape)}")
-    return _apply(u, inverse)
+    return cosine_transform(u, inverse)
 
 
 class _OrthonormalTransform(torch.autograd.Function):
@@ -179,10 +179,11 @@ class _OrthonormalTransform(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return _apply(gradients[0], not ctx.inverse), None
+        return cosine_transform(gradients[0], not ctx.inverse), None
 
 
-_apply = cast("Callable[[Tensor, bool], Tensor]", _OrthonormalTransform.apply)
+cosine_transform = cast("Callable[[Tensor, bool], Tensor]", _OrthonormalTransform.apply)
+"""``cosine_transform(u, inverse)`` without checks, for images that have been checked."""
 
 
 def _on_cpu(u: Tensor, inverse: bool) -> Tensor:

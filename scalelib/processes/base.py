@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from scalelib import _check
-from scalelib.transforms import dct2, idct2
+from scalelib.transforms import cosine_transform
 
 __all__ = ["LinearGaussianScaleSpace"]
 
@@ -83,7 +83,7 @@ class LinearGaussianScaleSpace(ABC):
         -------
         Tensor, shape of ``u``
         """
-        return u if self.shape is None else dct2(u)
+        return self._modes(self._check_image("u", u))
 
     def from_modes(self, coefficients: Tensor) -> Tensor:
         r"""Images with given coefficients in the basis of the process, :math:`V \hat u`.
@@ -97,7 +97,7 @@ class LinearGaussianScaleSpace(ABC):
         -------
         Tensor, shape of ``coefficients``
         """
-        return coefficients if self.shape is None else idct2(coefficients)
+        return self._images(self._check_image("coefficients", coefficients))
 
     def coefficients(self, i: int) -> tuple[Tensor, Tensor]:
         r"""Mean factor and noise variance of the single step i - 1 -> i.
@@ -174,7 +174,9 @@ class LinearGaussianScaleSpace(ABC):
         """
         u = self._check_image("u", u)
         factor, _ = self.direct(i, start)
-        return self.from_modes(self.to_modes(u) * factor.to(u))
+        if self.shape is None:
+            return u * factor.to(u)
+        return self._images(self._modes(u).mul_(factor.to(u)))
 
     def sample(
         self,
@@ -215,7 +217,10 @@ class LinearGaussianScaleSpace(ABC):
         _check.one_noise_source(generator, noise, u)
         if noise is not None:
             _check.like("noise", noise, u, u.shape)
-        return self.from_modes(self._jump(self.to_modes(u), factor, variance, generator, noise))
+        # Contiguous: the draw must not depend on how the caller's image lies in memory.
+        work = torch.empty_like(u, memory_format=torch.contiguous_format)
+        modes = self._jump(self._modes(u), factor, variance, generator, noise, work)
+        return self._images(modes)
 
     def trajectory(
         self,
@@ -265,13 +270,14 @@ class LinearGaussianScaleSpace(ABC):
         if noise is not None:
             _check.like("noise", noise, u0, (len(scales), *u0.shape))
         result = u0.new_empty((len(scales), *u0.shape))
-        initial = state = self.to_modes(u0)
+        initial = state = self._modes(u0)
         start = 0
         for j, i in enumerate(scales):
             factor, variance = self.direct(i, start)
-            given = None if noise is None else noise[j]
-            state = self._jump(state, factor, variance, generator, given)
-            result[j] = self.from_modes(state)
+            given, image = None if noise is None else noise[j], result[j]
+            state = self._jump(state, factor, variance, generator, given, image)
+            if state is not image:
+                image.copy_(self._images(state))
             if independent:
                 state = initial
             else:
@@ -285,20 +291,30 @@ class LinearGaussianScaleSpace(ABC):
         variance: Tensor,
         generator: torch.Generator | None,
         noise: Tensor | None,
+        work: Tensor,
     ) -> Tensor:
-        """One transition in the basis of the process; ``noise`` is in the pixel domain."""
+        """One transition in the basis of the process; ``noise`` is in the pixel domain.
+
+        New memory costs more than arithmetic: the noise is drawn in ``work``, a contiguous image.
+        """
         if not bool(variance.any()):
             return modes * factor.to(modes)
-        if noise is None:
-            # Contiguous: the draw must not depend on how the caller's image lies in memory.
-            noise = torch.empty_like(modes, memory_format=torch.contiguous_format)
-            noise.normal_(generator=generator)
-        else:
-            noise = noise.clone()  # what follows works in place
         if self.shape is None:
-            return noise.mul_(float(variance.sqrt())).add_(modes, alpha=float(factor))
-        noise = self.to_modes(noise)
-        return noise.mul_(variance.sqrt().to(modes)).addcmul_(modes, factor.to(modes))
+            std = float(variance.sqrt())
+            if noise is None:
+                work.normal_(std=std, generator=generator)
+            else:
+                work.copy_(noise).mul_(std)
+            return work.add_(modes, alpha=float(factor))
+        drawn = work.normal_(generator=generator) if noise is None else noise
+        deviation = variance.sqrt().to(modes)
+        return self._modes(drawn).mul_(deviation).addcmul_(modes, factor.to(modes))
+
+    def _modes(self, u: Tensor) -> Tensor:
+        return u if self.shape is None else cosine_transform(u, False)
+
+    def _images(self, coefficients: Tensor) -> Tensor:
+        return coefficients if self.shape is None else cosine_transform(coefficients, True)
 
     def _check_image(self, name: str, u: Tensor) -> Tensor:
         # A pixel-wise process has no opinion on the shape: points of R^n are welcome too.

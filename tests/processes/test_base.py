@@ -797,14 +797,15 @@ MEASURE = """
 def test_peak_memory_is_the_result_and_a_few_images(process, build):
     """48 scales of one 4 MiB batch, in a process of its own: the result and at most 16 batches.
 
-    A trajectory that draws all its noise first needs the result and 48 batches.
+    A trajectory that draws all its noise first needs the result and 48 batches. The peak before is
+    known up to half a batch, so that the result alone may read as a little less than 48.
     """
     code = textwrap.dedent(MEASURE.format(process=process, build=build))
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
     batches = float(done.stdout)
-    assert 48 <= batches <= 48 + 16
+    assert 47.5 <= batches <= 48 + 16
 
 
 # CUDA
