@@ -620,6 +620,10 @@ def test_bad_images_are_named(case, generator, bad, error, message):
         case.process.sample(bad, 1, generator=generator)
     with pytest.raises(error, match=rf"^u0 {message}|^u0 must be .*{message}"):
         case.process.trajectory(bad, [1], generator=generator)
+    with pytest.raises(error, match=rf"^u {message}|^u must be .*{message}"):
+        case.process.to_modes(bad)
+    with pytest.raises(error, match=rf"^coefficients {message}|^coefficients must be .*{message}"):
+        case.process.from_modes(bad)
 
 
 @pytest.mark.parametrize("bad", [(1, 5, 6), (1, 7, 5), (7,), (), (5, 7, 1)])
