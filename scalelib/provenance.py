@@ -92,7 +92,7 @@ class Provenance:
         """
         fields = {name: getattr(self, name) for name in (*_FIELDS, "seed")}
         plain = {k: dict(v) if isinstance(v, Mapping) else v for k, v in fields.items()}
-        return json.dumps(plain, sort_keys=True, allow_nan=False)
+        return json.dumps(plain, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Provenance:

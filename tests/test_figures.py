@@ -162,6 +162,15 @@ def test_curves_are_shown_as_svg_and_come_with_a_png():
     assert notes["image/png"]["width"] == 691
 
 
+@each
+def test_nothing_sticks_out_of_the_figure(make):
+    drawing = make()
+    drawing.to_bytes()
+    box, size = drawing.figure.get_tightbbox(), drawing.figure.get_size_inches()
+    assert min(box.x0, box.y0) >= -0.02  # inches
+    assert (box.x1, box.y1) <= tuple(size + 0.02)
+
+
 # Film strips and galleries
 
 
@@ -410,7 +419,7 @@ def test_colours_can_be_told_apart(vision):
 
 
 def test_colours_stand_out_from_white_and_in_dark_mode():
-    dark = luminance(np.array([0x14, 0x18, 0x1E]) / 255)  # the theme's background
+    dark = luminance(np.array([0x12, 0x12, 0x12]) / 255)  # the theme's background
     for rgb in RGB:
         assert 1.05 / (luminance(rgb) + 0.05) >= 3
         assert (luminance(in_dark_mode(rgb)) + 0.05) / (dark + 0.05) >= 3

@@ -125,6 +125,11 @@ def test_json_round_trip(parameters, seed):
     assert one.to_json().isascii()
 
 
+def test_json_does_not_depend_on_the_order_of_parameters():
+    one, other = Provenance("f", {"a": 1, "b": 2}), Provenance("f", {"b": 2, "a": 1})
+    assert one.to_json() == other.to_json()
+
+
 def test_records_differ_when_anything_differs():
     one = Provenance("f", {"a": 1}, 0, {"u": "0" * 64}, {"torch": "2"})
     others = [

@@ -12,7 +12,7 @@ from scalelib.images.decoding import Pixels
 Crop = tuple[int, int, int]
 """Left edge, upper edge and side of a square, in pixels."""
 
-BT601 = np.array([0.299, 0.587, 0.114])  # luma weights of red, green and blue
+BT601 = (0.299, 0.587, 0.114)  # luma weights of red, green and blue
 
 
 def centred(pixels: Pixels) -> Crop:
@@ -50,5 +50,7 @@ def reduced(pixels: Pixels, crop: Crop, size: int, channels: int) -> NDArray[np.
         planes = np.stack([np.asarray(image) for image in small], axis=2)
     colours = planes.astype(np.float64)
     if channels == 1 and colours.shape[2] == 3:
-        colours = (colours @ BT601)[..., None]
+        # Written out: the rounding of a matrix product depends on the machine.
+        red, green, blue = np.moveaxis(colours, 2, 0)
+        colours = (BT601[0] * red + BT601[1] * green + BT601[2] * blue)[..., None]
     return np.broadcast_to(np.moveaxis(colours, 2, 0), (channels, size, size))

@@ -58,7 +58,7 @@ def test_all_photographs_come_in_the_order_of_the_catalogue():
 
 
 def test_the_data_are_the_same_everywhere():
-    """A PNG without loss: these hashes hold on every machine."""
+    """A PNG without loss, and arithmetic whose order no machine chooses."""
     assert fingerprint(load("chelsea")) == CHELSEA
     assert fingerprint(load("chelsea", count=3, seed=1, channels=3)) == THREE_CATS
 
@@ -142,6 +142,13 @@ def test_all_images_are_used_before_one_is_used_again(tmp_path):
     u = load(tmp_path, size=4, count=15, seed=8, value_range=(0, 255)).mean(dim=(1, 2, 3))
     rounds = [sorted(u[k : k + 5].tolist()) for k in (0, 5, 10)]
     assert rounds == [[0, 50, 100, 150, 200]] * 3
+
+
+def test_images_are_used_in_a_random_order(tmp_path):
+    for k in range(5):
+        Image.fromarray(np.full((9, 9), 50 * k, np.uint8)).save(tmp_path / f"{k}.png")
+    orders = {tuple(load(tmp_path, 4, 5, seed).mean((1, 2, 3)).tolist()) for seed in range(20)}
+    assert len(orders) > 10
 
 
 def test_random_crops_differ_in_place_and_scale():
