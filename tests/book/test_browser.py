@@ -78,3 +78,22 @@ def test_the_page_follows_the_colour_scheme(
     page.goto(f"{base}/book/intro.html")
     assert page.evaluate("document.documentElement.dataset.theme") == view.scheme
     page.close()
+
+
+LOOKS = """() => Object.fromEntries(["plot", "photo"].map(look => {
+  const style = getComputedStyle(document.querySelector(`article img.${look}`));
+  return [look, [style.filter.includes("invert"), style.backgroundColor]];
+}))"""
+
+
+def test_figures_follow_the_colour_scheme(
+    context: BrowserContext, view: browser.View, base: str
+) -> None:
+    page = context.new_page()
+    page.goto(f"{base}/book/visual-comparison.html")
+    looks = page.evaluate(LOOKS)
+    page.close()
+    dark = view.scheme == "dark"
+    assert looks["plot"][0] == dark
+    assert not looks["photo"][0]
+    assert not dark or looks["photo"][1] == "rgb(255, 255, 255)"
