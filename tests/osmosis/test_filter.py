@@ -596,6 +596,17 @@ def test_unattainable_accuracy_raises_with_its_residual(reference, solver):
     assert 1e-18 < float(found[1]) < 1e-12
 
 
+def test_accuracy_asked_for_is_the_limit(reference):
+    """The residual of the direct solver does not depend on rtol: just above and just below it."""
+    v, u = reference.positive(1, 12, 12), reference.positive(1, 12, 12, seed=1)
+    with pytest.raises(ConvergenceError) as caught:
+        Osmosis(v, solver="direct", rtol=1e-18).step(u, 1e6)
+    found = float(re.search(r"residual (\S+)", str(caught.value))[1])
+    Osmosis(v, solver="direct", rtol=1.01 * found).step(u, 1e6)
+    with pytest.raises(ConvergenceError):
+        Osmosis(v, solver="direct", rtol=0.99 * found).step(u, 1e6)
+
+
 def test_general_drift_has_no_symmetric_solver(reference):
     drift = canonical_drift(reference.positive(1, 5, 6))
     for solver in SYMMETRIC:

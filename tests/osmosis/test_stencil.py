@@ -63,6 +63,13 @@ def test_offset_is_part_of_the_guidance(v):
     np.testing.assert_array_equal(found, Osmosis(v + 5.0).operator().toarray())
 
 
+def test_offset_may_round_grey_values_by_a_millionth():
+    v = torch.full((2, 2), 1 / 3, dtype=torch.float64)
+    Osmosis(v, offset=1e9)  # rounds by 1.2e-7 at most
+    with pytest.raises(ValueError, match=r"offset must not drown .* guidance, found 1e\+11"):
+        Osmosis(v, offset=1e11)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("spacing", [1.0, 0.3])
 @pytest.mark.parametrize("shape", SHAPES)
@@ -126,10 +133,11 @@ def test_drift_error_says_what_was_found():
         Osmosis(drift=(dy, dx))
 
 
-@pytest.mark.parametrize("spacing", [0.3, 0.7, 1.0, 1.9])
+@pytest.mark.parametrize("spacing", [0.1, 0.3, 0.7, 1.0, 1.9])
 def test_canonical_drift_of_any_contrast_is_accepted_in_single_precision(spacing):
     v = torch.tensor([[1e-30, 1e30, 1e-30], [1e38, 3e38, 1e-40]])
-    Osmosis(drift=canonical_drift(v, spacing), spacing=spacing)
+    A = Osmosis(drift=canonical_drift(v, spacing), spacing=spacing).operator().toarray()
+    assert (A - np.diag(np.diag(A)) >= 0).all()
 
 
 def test_canonical_drift_neither_overflows_nor_underflows():
