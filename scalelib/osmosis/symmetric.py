@@ -17,6 +17,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from scalelib.osmosis.checkerboard import Checkerboard
 from scalelib.transforms import dct2, idct2, laplacian_eigenvalues
 
 JACOBI_WEIGHT = 0.6
@@ -97,6 +98,15 @@ class SymmetricSystem:
             return out
 
         return multiply
+
+    def checkerboard(self, dtype: torch.dtype) -> Checkerboard:
+        """Return the couplings of the scaled matrix between red and black pixels."""
+        fields = []
+        for _, e in self.couplings:
+            field = torch.zeros(self.shape, dtype=dtype, device=self.v.device)
+            field.view(-1)[: e.numel()] = e
+            fields.append(field)
+        return Checkerboard(*fields)
 
     def residual(self, rhs: Tensor, z: Tensor) -> Tensor:
         """Unscaled residual rhs - (v + tau K) z, with K z as differences of neighbours."""
@@ -184,7 +194,7 @@ def solve(
     iterations = 0
     while True:
         previous = residual
-        correction, used = _conjugate_gradients(system, r, rtol * size, precondition)
+        correction, used = _correction(system, r, rtol * size, precondition)
         iterations += used
         z.add_(correction, alpha=system.solved_tau / system.tau)
         r = system.residual(rhs, z)
@@ -202,32 +212,58 @@ def _norm(r: Tensor) -> Tensor:
     return norm
 
 
-def _conjugate_gradients(
+def _correction(
     system: SymmetricSystem,
     r: Tensor,
     target: Tensor,
     precondition: Callable[[Tensor], Tensor] | None,
 ) -> tuple[Tensor, int]:
-    """Correction for the residual ``r``, and the iterations it took.
+    """Approximate solution for the residual ``r``, and the iterations it took.
 
-    Ends when the *updated* residual meets ``target`` in every image, or earlier where its
-    precision ends: the caller computes the true residual in float64 and comes back.
+    Its *updated* residual meets ``target`` in every image, or what its precision allows: the
+    caller computes the true residual in float64 and comes back.
     """
     single = precondition is None and system.tau <= SINGLE_PRECISION_TAU
     dtype = torch.float32 if single else torch.float64
-    multiply = system.matrix(dtype)
     size = _norm(r)
     goal = torch.where(size > 0, target / size, 1.0)
     goal = goal.clamp(min=SINGLE_PRECISION_GAIN if single else DOUBLE_PRECISION_GAIN)
     size = torch.where(size > 0, size, 1.0)[:, None]
     goal, diagonal = (goal**2).to(dtype), system.diagonal.to(dtype)
-    smallest = diagonal.amin(dim=1)
     r = (r.reshape(len(r), -1) * system.scale).div_(size).to(dtype)
+    limit = 1000 + 100 * sum(system.shape[1:])
+    if precondition:
+        multiply = system.matrix(dtype)
+        x, iterations = _conjugate_gradients(multiply, r, diagonal, goal, limit, precondition)
+    else:
+        board = system.checkerboard(dtype)
+        red, black = board.split(r)
+        rest, multiply = board.subtract_black(red, black), board.reduced(red)
+        # The black residual vanishes; dummies have residual 0, so that their diagonal is free.
+        red_diagonal = board.split(diagonal)[0]
+        x, iterations = _conjugate_gradients(multiply, rest, red_diagonal, goal, limit)
+        x = board.join(x, board.subtract_red(black, x))
+    return x.double().mul_(system.scale).mul_(size).view(system.shape), iterations
+
+
+def _conjugate_gradients(
+    multiply: Callable[[Tensor, Tensor], Tensor],
+    r: Tensor,
+    diagonal: Tensor,
+    goal: Tensor,
+    limit: int,
+    precondition: Callable[[Tensor], Tensor] | None = None,
+) -> tuple[Tensor, int]:
+    """Conjugate gradients for each image (B, n), until |diagonal^(1/2) r|^2 <= ``goal`` for all.
+
+    ``r`` is the right-hand side and becomes the updated residual.
+    """
+    # |unscaled r|^2 >= min(diagonal) |r|^2 saves the exact norm while it is still large.
+    smallest = torch.where(diagonal > 0, diagonal, torch.inf).amin(dim=1)
     x, q, work = torch.zeros_like(r), torch.empty_like(r), torch.empty_like(r)
     z = precondition(r) if precondition else r
     p = z.clone()
     rz = torch.linalg.vecdot(r, z)
-    limit = 1000 + 100 * sum(system.shape[1:])
     iterations = 0
     while iterations < limit:
         iterations += 1
@@ -236,7 +272,6 @@ def _conjugate_gradients(
         x.addcmul_(alpha, p)
         r.addcmul_(alpha, q, value=-1)
         rr = torch.linalg.vecdot(r, r)
-        # |unscaled r|^2 >= min(diagonal) |r|^2 saves the exact norm while it is still large.
         if bool((rr * smallest <= goal).all()):
             torch.mul(r, diagonal, out=work)
             if bool((torch.linalg.vecdot(r, work) <= goal).all()):
@@ -250,4 +285,4 @@ def _conjugate_gradients(
             beta = rr / rz
             rz = rr
         p.mul_(torch.where(pq > 0, beta, 0)[:, None]).add_(z)
-    return (x.double().mul_(system.scale).mul_(size)).view(system.shape), iterations
+    return x, iterations
