@@ -60,5 +60,5 @@ def main(arguments: list[str]) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except KeyboardInterrupt:  # the way to end the server
+        sys.exit(0 if "serve" in sys.argv[1:2] else 130)
