@@ -20,7 +20,7 @@ Solver = Literal["auto", "cg", "dct-cg", "bicgstab", "direct"]
 _SYMMETRIC = ("cg", "dct-cg")
 _GENERAL = ("bicgstab", "direct")
 
-CROSSOVER = 10.0
+CROSSOVER = 30.0
 """Step (in squared grid widths) above which the preconditioned solvers are the faster ones."""
 
 CHUNK = 2**17
@@ -62,12 +62,13 @@ class Osmosis:
     spacing : float
         Grid width h.
     solver : {"auto", "cg", "dct-cg", "bicgstab", "direct"}
-        ``"cg"``: conjugate gradients on the symmetric form, scaled by the diagonal.
-        ``"dct-cg"``: the same with a cosine preconditioner between two damped Jacobi steps; its
+        ``"cg"``: conjugate gradients on the symmetric form, scaled by the diagonal, after every
+        second pixel has been eliminated.
+        ``"dct-cg"``: all pixels, with a cosine preconditioner between two damped Jacobi steps; its
         iteration count hardly depends on the step and on the image size.
         ``"bicgstab"``: the solver of the paper, without preconditioner.
         ``"direct"``: sparse factorisation, reused while the step stays the same.
-        ``"auto"``: with a guidance image ``"cg"`` for :math:`\tau / h^2 \le 10` and ``"dct-cg"``
+        ``"auto"``: with a guidance image ``"cg"`` for :math:`\tau / h^2 \le 30` and ``"dct-cg"``
         above; with a general drift field, which has no symmetric form, ``"bicgstab"`` and
         ``"direct"`` in the same way.
     rtol : float
