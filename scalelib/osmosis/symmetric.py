@@ -194,7 +194,9 @@ def solve(
     iterations = 0
     while True:
         previous = residual
-        correction, used = _correction(system, r, rtol * size, precondition)
+        # At least a tenth of what is left, so that a round which fails to halve it met rounding.
+        goal = torch.where(residual > rtol, 0.1 * residual, rtol).clamp(max=rtol)
+        correction, used = _correction(system, r, goal * size, precondition)
         iterations += used
         z.add_(correction, alpha=system.solved_tau / system.tau)
         r = system.residual(rhs, z)

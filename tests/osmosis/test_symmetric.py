@@ -255,6 +255,18 @@ def test_unattainable_accuracy_returns_the_residual_it_reached(reference, cosine
     assert used < 1000
 
 
+@pytest.mark.parametrize(("seed", "cosine"), [(5, True), (46, False), (93, True), (180, False)])
+def test_a_residual_just_above_the_tolerance_is_reduced_further(seed, cosine):
+    """Guidance images whose first rounds end at 1.01 to 1.25 times the tolerance."""
+    generator = torch.Generator().manual_seed(seed)
+    v, b = (
+        torch.exp(s * torch.randn(1, 16, 16, generator=generator, dtype=torch.float64))
+        for s in (5.5, 2.0)
+    )
+    _, residual, _ = solve(SymmetricSystem(v, 5.0), b, 1e-8, cosine=cosine)
+    assert float(residual) <= 1e-8
+
+
 def test_arguments_are_not_modified(reference):
     v, b = reference.positive(2, 5, 6), reference.positive(2, 5, 6, seed=1)
     before = v.clone(), b.clone()
