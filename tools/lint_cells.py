@@ -123,6 +123,17 @@ def check_rules(found: list[Cell]) -> list[str]:
     return problems
 
 
+def repeated_names(book: dict[Path, list[Cell]]) -> list[str]:
+    """Find figures that carry the name of an earlier one, on any page."""
+    first: dict[str, Cell] = {}
+    problems = []
+    for cell in (cell for found in book.values() for cell in found):
+        name = ((cell.metadata.get("mystnb") or {}).get("figure") or {}).get("name")
+        if name and first.setdefault(name, cell) is not cell:
+            problems.append(f"{cell.place()}: the name {name} is taken: {first[name].place()}")
+    return problems
+
+
 def missing(cell: Cell) -> list[str]:
     """List what a drawing cell lacks in its metadata."""
     notes = cell.metadata.get("mystnb") or {}
@@ -157,6 +168,7 @@ def main(fix: bool) -> int:
         if fix:
             return rewrite(changed)
         problems = check_style(book, Path(style)) + check_types(book, Path(types))
+    problems += repeated_names(book)
     for found in book.values():
         problems += check_rules(found)
     problems += [f"{c.place()}: not formatted (make fmt)" for c, _ in changed]

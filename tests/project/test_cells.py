@@ -90,6 +90,16 @@ def test_a_name_defined_in_an_earlier_cell_is_known(
     assert problems(page, GOOD + later, capsys) == []
 
 
+def test_a_name_taken_on_another_page_is_found(
+    page: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (page.parent / "a-first.md").write_text(HEAD + GOOD, encoding="utf-8")
+    page.write_text(HEAD + GOOD, encoding="utf-8")
+    assert lint_cells.main(fix=False) == 1
+    found = capsys.readouterr().out.splitlines()
+    assert found == ["book/page.md:18: the name fig-a is taken: book/a-first.md:18"]
+
+
 def test_drawing_through_the_package_is_seen() -> None:
     names = cells.drawing_names("from scalelib.figures import film_strip\nimport math")
     assert names == {"film_strip"}
