@@ -14,6 +14,16 @@ import yaml
 import execution_cache
 
 EXTENSIONS = Path(execution_cache.__file__).parent.as_posix()
+# What Jupyter Book needs at least; its own list has an extension that breaks every page's script.
+BASIC = [
+    "sphinx_togglebutton",
+    "sphinx_copybutton",
+    "myst_nb",
+    "jupyter_book",
+    "sphinx_external_toc",
+    "sphinx_comments",
+    "sphinx_book_theme",
+]
 
 
 @dataclass(frozen=True)
@@ -34,7 +44,14 @@ class SmallBook:
             "raise_on_error": True,
             "stderr_output": "error",
         }
-        sphinx = {"local_extensions": {extension: EXTENSIONS}, "recursive_update": True}
+        sphinx = {
+            "local_extensions": {extension: EXTENSIONS},
+            "recursive_update": True,
+            "config": {
+                "extensions": [*BASIC, extension],
+                "html_context": {"default_mode": "auto"},
+            },
+        }
         config = {"title": "t", "only_build_toc_files": True, "execute": execute, "sphinx": sphinx}
         self.write("_config.yml", yaml.safe_dump({**config, **settings}))
         self.write("_toc.yml", "format: jb-book\nroot: book/page\n")
