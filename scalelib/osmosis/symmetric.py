@@ -13,6 +13,7 @@ that no rounding error grows with tau.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -86,6 +87,11 @@ class SymmetricSystem:
         w.view(self.shape).select(axis, -1).zero_()
         return w[:-shift]
 
+    @property
+    def working_dtype(self) -> torch.dtype:
+        """Precision in which plain conjugate gradients run."""
+        return torch.float32 if self.tau <= SINGLE_PRECISION_TAU else torch.float64
+
     def matrix(self, dtype: torch.dtype) -> Callable[[Tensor, Tensor], Tensor]:
         """Return ``multiply(p, out)``, the product of the scaled matrix with vectors (B, H W)."""
         couplings = [(shift, e.to(dtype)) for shift, e in self.couplings]
@@ -99,8 +105,10 @@ class SymmetricSystem:
 
         return multiply
 
-    def checkerboard(self, dtype: torch.dtype) -> Checkerboard:
-        """Return the couplings of the scaled matrix between red and black pixels."""
+    @cached_property
+    def checkerboard(self) -> Checkerboard:
+        """Couplings of the scaled matrix between red and black pixels, in ``working_dtype``."""
+        dtype = self.working_dtype
         fields = []
         for _, e in self.couplings:
             field = torch.zeros(self.shape, dtype=dtype, device=self.v.device)
@@ -225,8 +233,8 @@ def _correction(
     Its *updated* residual meets ``target`` in every image, or what its precision allows: the
     caller computes the true residual in float64 and comes back.
     """
-    single = precondition is None and system.tau <= SINGLE_PRECISION_TAU
-    dtype = torch.float32 if single else torch.float64
+    dtype = torch.float64 if precondition else system.working_dtype
+    single = dtype == torch.float32
     size = _norm(r)
     goal = torch.where(size > 0, target / size, 1.0)
     goal = goal.clamp(min=SINGLE_PRECISION_GAIN if single else DOUBLE_PRECISION_GAIN)
@@ -238,7 +246,7 @@ def _correction(
         multiply = system.matrix(dtype)
         x, iterations = _conjugate_gradients(multiply, r, diagonal, goal, limit, precondition)
     else:
-        board = system.checkerboard(dtype)
+        board = system.checkerboard
         red, black = board.split(r)
         rest, multiply = board.subtract_black(red, black), board.reduced(red)
         # The black residual vanishes; dummies have residual 0, so that their diagonal is free.
