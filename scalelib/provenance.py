@@ -24,7 +24,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-import scalelib
 from scalelib import _check
 
 __all__ = ["PNG_KEY", "Provenance", "fingerprint", "read", "record"]
@@ -32,7 +31,7 @@ __all__ = ["PNG_KEY", "Provenance", "fingerprint", "read", "record"]
 PNG_KEY = "scalelib"
 """Keyword of the text chunk that holds the record in a PNG file."""
 
-_DISTRIBUTIONS = ("torch", "numpy", "scipy", "matplotlib", "pillow")
+_DISTRIBUTIONS = ("scalelib", "torch", "numpy", "scipy", "matplotlib", "pillow")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SVG_DESCRIPTION = ".//{http://purl.org/dc/elements/1.1/}description"
 _FIELDS = {"function": str, "parameters": dict, "data": dict, "versions": dict}
@@ -250,8 +249,9 @@ def _full_name(function: Callable[..., Any]) -> str:
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "scalelib": scalelib.__version__}
-    return found | {name: metadata.version(name) for name in _DISTRIBUTIONS}
+    return {"python": platform.python_version()} | {
+        name: metadata.version(name) for name in _DISTRIBUTIONS
+    }
 
 
 def _plain(name: str, value: Any) -> Any:
