@@ -5,7 +5,6 @@ Targets: env, book, test, serve, lint, fmt, bench, shots, clean. Each prepares w
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -48,9 +47,6 @@ def main(arguments: list[str]) -> int:
         print(__doc__)
         return 2
     python = environment.ensure()
-    # Threads of torch otherwise keep a core busy while they wait, and SciPy's cosine transforms
-    # share it: up to six times slower on two cores.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     commands = [list(command) for command in COMMANDS[target]]
     if commands:
         commands[-1] += options

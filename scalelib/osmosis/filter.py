@@ -23,8 +23,8 @@ _GENERAL = ("bicgstab", "direct")
 CROSSOVER = 30.0
 """Step (in squared grid widths) above which the preconditioned solvers are the faster ones."""
 
-CHUNK = 2**17
-"""Pixels solved together on the CPU: their working set stays in the cache."""
+CHUNK = 2**18
+"""Pixels solved together on the CPU: enough for two threads, and memory stays bounded."""
 
 CONTRAST = 1e30
 """Largest over smallest grey value for which the symmetric form stays in the range of float32."""
