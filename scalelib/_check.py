@@ -137,10 +137,18 @@ def floating(name: str, u: Tensor) -> Tensor:
     if u.numel() == 0:
         raise ValueError(f"{name} must not be empty, found shape {tuple(u.shape)}")
     # One pass without a mask: a sum of finite numbers may overflow, so look closer only then.
-    if not bool(u.sum().isfinite()) and not bool(u.isfinite().all()):
+    if not math.isfinite(_sum(u)) and not bool(u.isfinite().all()):
         bad = int((~u.isfinite()).sum())
         raise ValueError(f"{name} must be finite, found {bad} NaN or infinite values")
     return u
+
+
+def _sum(u: Tensor) -> float:
+    if u.device.type != "cpu":
+        return float(u.sum())
+    # By NumPy, in one thread: torch's threads would still be spinning when SciPy's want the cores.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(u.detach().numpy().sum())
 
 
 def image(name: str, u: Tensor, shape: tuple[int, int] | None = None) -> Tensor:
