@@ -125,7 +125,7 @@ def _transforms(u: Tensor) -> tuple[Callable[[Tensor], object], Callable[[Tensor
 
 def memory(settings: Settings) -> Iterator[Result]:
     """Peak memory of a trajectory beyond its result, in batches, for two numbers of scales."""
-    count = settings.pick(128, 64)
+    count = settings.pick(512, 64)
     size = count * 3 * 64 * 64 * 4
     scales = (10, settings.pick(40, 20))
     base = {m: _peak(settings, "nothing", count, m) for m in scales}

@@ -128,6 +128,11 @@ def same_length(name: str, values: Tensor, other_name: str, other: Tensor) -> No
 
 def floating(name: str, u: Tensor) -> Tensor:
     """Return ``u`` if it is a dense, non-empty float32 or float64 tensor of finite numbers."""
+    return finite(name, dense(name, u))
+
+
+def dense(name: str, u: Tensor) -> Tensor:
+    """Return ``u`` if it is a dense, non-empty float32 or float64 tensor."""
     if not isinstance(u, Tensor):
         raise TypeError(f"{name} must be a torch.Tensor, found {type(u).__name__}")
     if u.dtype not in (torch.float32, torch.float64):
@@ -136,6 +141,11 @@ def floating(name: str, u: Tensor) -> Tensor:
         raise TypeError(f"{name} must be a dense tensor, found layout {u.layout}")
     if u.numel() == 0:
         raise ValueError(f"{name} must not be empty, found shape {tuple(u.shape)}")
+    return u
+
+
+def finite(name: str, u: Tensor) -> Tensor:
+    """Return ``u`` if all its numbers are finite."""
     # One pass without a mask: a sum of finite numbers may overflow, so look closer only then.
     if not math.isfinite(_sum(u)) and not bool(u.isfinite().all()):
         bad = int((~u.isfinite()).sum())

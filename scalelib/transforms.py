@@ -7,13 +7,16 @@ Every blurring process of this package is therefore a product in this basis.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
 import scipy.fft
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from scalelib import _check
@@ -163,10 +166,14 @@ def continuous_laplacian_eigenvalues(shape: Sequence[int]) -> Tensor:
 
 
 def _transform(name: str, u: Tensor, *, inverse: bool) -> Tensor:
-    _check.floating(name, u)
+    _check.dense(name, u)
     if u.ndim < 2:
         raise ValueError(f"{name} must have shape (..., H, W), found {tuple(u.shape)}")
-    return cosine_transform(u, inverse)
+    found = cosine_transform(u, inverse)
+    # No weight of the first output is 0: it shows NaN and infinity, at no pass over the images.
+    if not bool(found.detach()[..., 0, 0].isfinite().all()):
+        _check.finite(name, u)
+    return found
 
 
 class _OrthonormalTransform(torch.autograd.Function):
@@ -182,8 +189,56 @@ class _OrthonormalTransform(torch.autograd.Function):
         return cosine_transform(gradients[0], not ctx.inverse), None
 
 
+class _CosineFilter(torch.autograd.Function):
+    """A symmetric operator, so that it is its own adjoint."""
+
+    @staticmethod
+    def forward(ctx: Any, u: Tensor, factor: Tensor) -> Tensor:
+        ctx.save_for_backward(factor)
+        if u.device.type == "cpu":
+            result = torch.empty(u.shape, dtype=u.dtype)
+            _filter_on_cpu(u, factor, result, forward=True)
+            return result
+        return _by_matrices(_by_matrices(u, False).mul_(factor), True)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return cosine_filter(gradients[0], *ctx.saved_tensors), None
+
+
 cosine_transform = cast("Callable[[Tensor, bool], Tensor]", _OrthonormalTransform.apply)
 """``cosine_transform(u, inverse)`` without checks, for images that have been checked."""
+
+cosine_filter = cast("Callable[[Tensor, Tensor], Tensor]", _CosineFilter.apply)
+"""``cosine_filter(u, factor)`` is V diag(factor) V^T u, without checks; factor is (H, W)."""
+
+
+def cosine_image(modes: Tensor, factor: Tensor, image: Tensor) -> None:
+    """Write V diag(factor) modes to ``image``, which is contiguous. Without checks."""
+    if modes.device.type == "cpu" and not modes.requires_grad:
+        _filter_on_cpu(modes, factor, image, forward=False)
+    else:
+        image.copy_(cosine_transform(modes * factor, True))
+
+
+def cosine_transition(
+    modes: Tensor,
+    factor: Tensor,
+    noise: Tensor,
+    deviation: Tensor,
+    image: Tensor,
+    state: Tensor,
+) -> Tensor:
+    """Return the modes factor * modes + deviation * V^T noise and write V times them to ``image``.
+
+    Without checks. ``noise`` may be ``image`` itself; ``state``, room for the result, ``modes``.
+    """
+    if modes.device.type == "cpu" and not modes.requires_grad:
+        _transition_on_cpu(modes, factor, noise, deviation, image, state)
+        return state
+    found = torch.addcmul(modes * factor, cosine_transform(noise, False), deviation)
+    image.copy_(cosine_transform(found, True))
+    return found
 
 
 def _on_cpu(u: Tensor, inverse: bool) -> Tensor:
@@ -191,6 +246,87 @@ def _on_cpu(u: Tensor, inverse: bool) -> Tensor:
     workers = torch.get_num_threads()
     found = transform(u.detach().numpy(), axes=(-2, -1), norm="ortho", workers=workers)
     return torch.from_numpy(np.ascontiguousarray(found))
+
+
+def _filter_on_cpu(u: Tensor, factor: Tensor, result: Tensor, *, forward: bool) -> None:
+    given, target, weights = _stack(u), _stack(result), factor.numpy()
+
+    def work(part: slice, workers: int) -> None:
+        if forward:
+            target[part] = given[part]
+            _in_place(target[part], False, workers)
+            target[part] *= weights
+        else:
+            np.multiply(given[part], weights, out=target[part])
+        _in_place(target[part], True, workers)
+
+    _over_images(work, given)
+
+
+def _transition_on_cpu(
+    modes: Tensor,
+    factor: Tensor,
+    noise: Tensor,
+    deviation: Tensor,
+    image: Tensor,
+    state: Tensor,
+) -> None:
+    given, drawn, target, pixels = (_stack(u) for u in (modes, noise, state, image))
+    weights, deviations = factor.numpy(), deviation.numpy()
+
+    def work(part: slice, workers: int) -> None:
+        np.multiply(given[part], weights, out=target[part])
+        pixels[part] = drawn[part]
+        _in_place(pixels[part], False, workers)
+        pixels[part] *= deviations
+        target[part] += pixels[part]
+        pixels[part] = target[part]
+        _in_place(pixels[part], True, workers)
+
+    _over_images(work, given)
+
+
+def _in_place(u: NDArray[Any], inverse: bool, workers: int) -> None:
+    """Transform a contiguous stack of images without new memory."""
+    transform = scipy.fft.idctn if inverse else scipy.fft.dctn
+    found = transform(u, axes=(-2, -1), norm="ortho", overwrite_x=True, workers=workers)
+    if not np.may_share_memory(found, u):  # SciPy may overwrite its argument, it need not
+        u[...] = found
+
+
+_CACHED = 2**18
+"""Grey values of a chunk of images: 1 or 2 MiB, which stay in the cache of a core."""
+
+
+def _stack(u: Tensor) -> NDArray[Any]:
+    """View of a CPU tensor as one stack of images, (N, H, W); writes go through if contiguous."""
+    return u.detach().numpy().reshape(-1, *u.shape[-2:])
+
+
+def _over_images(work: Callable[[slice, int], None], stack: NDArray[Any]) -> None:
+    """Run ``work(part, workers)`` over chunks of a stack of images, one chunk a thread.
+
+    torch's own threads spin after every parallel loop and slow the transforms down that follow.
+    So all work on the images of a chunk is done here, while they are in the cache.
+    """
+    threads, count = torch.get_num_threads(), len(stack)
+    if count < 2 * threads or stack.size < 2**15:
+        return work(slice(None), threads)
+    rounds = -(-stack.size // (_CACHED * threads))
+    chunk = -(-count // (rounds * threads))  # equal shares: no thread waits for the last chunk
+    parts = [slice(start, start + chunk) for start in range(0, count, chunk)]
+    for done in [_pool(threads).submit(work, part, 1) for part in parts]:
+        done.result()
+    return None
+
+
+@lru_cache(maxsize=1)
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="scalelib")
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not survive a fork
 
 
 def _by_matrices(u: Tensor, inverse: bool) -> Tensor:

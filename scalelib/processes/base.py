@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from scalelib import _check
-from scalelib.transforms import cosine_transform
+from scalelib import _check, _serial
+from scalelib.transforms import cosine_filter, cosine_image, cosine_transform, cosine_transition
 
 __all__ = ["LinearGaussianScaleSpace"]
 
@@ -176,7 +176,7 @@ class LinearGaussianScaleSpace(ABC):
         factor, _ = self.direct(i, start)
         if self.shape is None:
             return u * factor.to(u)
-        return self._images(self._modes(u).mul_(factor.to(u)))
+        return cosine_filter(u, factor.to(u))
 
     def sample(
         self,
@@ -218,9 +218,10 @@ class LinearGaussianScaleSpace(ABC):
         if noise is not None:
             _check.like("noise", noise, u, u.shape)
         # Contiguous: the draw must not depend on how the caller's image lies in memory.
-        work = torch.empty_like(u, memory_format=torch.contiguous_format)
-        modes = self._jump(self._modes(u), factor, variance, generator, noise, work)
-        return self._images(modes)
+        image = torch.empty_like(u, memory_format=torch.contiguous_format)
+        modes = self._modes(u)
+        self._jump(modes, factor, variance, generator, noise, image, modes)
+        return image
 
     def trajectory(
         self,
@@ -270,18 +271,16 @@ class LinearGaussianScaleSpace(ABC):
         if noise is not None:
             _check.like("noise", noise, u0, (len(scales), *u0.shape))
         result = u0.new_empty((len(scales), *u0.shape))
-        initial = state = self._modes(u0)
+        state = self._modes(u0)
+        room = torch.empty_like(state) if independent and self.shape else state
         start = 0
         for j, i in enumerate(scales):
             factor, variance = self.direct(i, start)
-            given, image = None if noise is None else noise[j], result[j]
-            state = self._jump(state, factor, variance, generator, given, image)
-            if state is not image:
-                image.copy_(self._images(state))
-            if independent:
-                state = initial
-            else:
-                start = i
+            given = None if noise is None else noise[j]
+            found = self._jump(state, factor, variance, generator, given, result[j], room)
+            # Without noise there is nothing to remember: the next jump leaves from the same scale.
+            if bool(variance.any()) and not independent:
+                state, start = found, i
         return result
 
     def _jump(
@@ -291,24 +290,30 @@ class LinearGaussianScaleSpace(ABC):
         variance: Tensor,
         generator: torch.Generator | None,
         noise: Tensor | None,
-        work: Tensor,
+        image: Tensor,
+        room: Tensor,
     ) -> Tensor:
-        """One transition in the basis of the process; ``noise`` is in the pixel domain.
+        """Write one transition to ``image``, which is contiguous, and return its modes.
 
-        New memory costs more than arithmetic: the noise is drawn in ``work``, a contiguous image.
+        A blurring process has ``room`` for them, which may be ``modes`` itself.
+        New memory costs more than arithmetic: the noise is drawn in the image itself.
         """
         if not bool(variance.any()):
-            return modes * factor.to(modes)
-        if self.shape is None:
-            std = float(variance.sqrt())
-            if noise is None:
-                work.normal_(std=std, generator=generator)
+            if self.shape is None:
+                image.copy_(modes * factor.to(modes))
             else:
-                work.copy_(noise).mul_(std)
-            return work.add_(modes, alpha=float(factor))
-        drawn = work.normal_(generator=generator) if noise is None else noise
-        deviation = variance.sqrt().to(modes)
-        return self._modes(drawn).mul_(deviation).addcmul_(modes, factor.to(modes))
+                cosine_image(modes, factor.to(modes), image)
+            return modes
+        if self.shape is not None:
+            white = image.normal_(generator=generator) if noise is None else noise
+            deviation = _serial.sqrt(variance).to(modes)
+            return cosine_transition(modes, factor.to(modes), white, deviation, image, room)
+        std = float(variance.sqrt())
+        if noise is None:
+            image.normal_(std=std, generator=generator)
+        else:
+            image.copy_(noise).mul_(std)
+        return image.add_(modes, alpha=float(factor))
 
     def _modes(self, u: Tensor) -> Tensor:
         return u if self.shape is None else cosine_transform(u, False)

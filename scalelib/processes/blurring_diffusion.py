@@ -9,7 +9,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from scalelib import _check
+from scalelib import _check, _serial
 from scalelib.processes.base import LinearGaussianScaleSpace
 from scalelib.transforms import laplacian_eigenvalues
 
@@ -107,7 +107,9 @@ class BlurringDiffusion(LinearGaussianScaleSpace):
 
     def _transition(self, start: int, i: int) -> tuple[Tensor, Tensor]:
         if start == 0:
-            blur = (1 - self.d_min) * torch.exp(-self._eigenvalues * self.times[i - 1]) + self.d_min
+            blur = (1 - self.d_min) * _serial.exp(
+                -self._eigenvalues * self.times[i - 1]
+            ) + self.d_min
             factor = self.alphas[i - 1] * blur
             return factor, (self.sigmas[i - 1] ** 2).expand_as(factor).clone()
         scaling = self.alphas[i - 1] / self.alphas[start - 1]
@@ -125,13 +127,13 @@ class BlurringDiffusion(LinearGaussianScaleSpace):
         """
         decay = -self._eigenvalues * (self.times[i - 1] - self.times[start - 1])
         if self.d_min == 0:
-            return torch.exp(decay), -torch.expm1(decay)
+            return _serial.exp(decay), -_serial.expm1(decay)
         log_odds = math.log1p(-self.d_min) - math.log(self.d_min)
         logit = log_odds - self._eigenvalues * self.times[start - 1]
         share = torch.sigmoid(logit)
-        loss = -share * torch.expm1(decay)
+        loss = -share * _serial.expm1(decay)
         # Near 1 the first form does not exceed 1 by rounding; far from it the second is accurate.
-        far = share * torch.exp(decay) + torch.sigmoid(-logit)
+        far = share * _serial.exp(decay) + torch.sigmoid(-logit)
         return torch.where(decay > -0.5, 1 - loss, far), loss
 
 

@@ -8,7 +8,7 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
-from scalelib import _check
+from scalelib import _check, _serial
 from scalelib.processes.base import LinearGaussianScaleSpace
 from scalelib.transforms import continuous_laplacian_eigenvalues, laplacian_eigenvalues
 
@@ -83,7 +83,9 @@ class HeatDissipation(LinearGaussianScaleSpace):
 
     def _transition(self, start: int, i: int) -> tuple[Tensor, Tensor]:
         elapsed = self.times[i - 1] - (self.times[start - 1] if start else 0)
-        factor = torch.exp(-self._eigenvalues * elapsed)
+        factor = _serial.exp(-self._eigenvalues * elapsed)
         # The first step brings the noise in; later ones only renew what the blur takes away.
-        share = -torch.expm1(-2 * self._eigenvalues * elapsed) if start else torch.ones_like(factor)
+        share = (
+            -_serial.expm1(-2 * self._eigenvalues * elapsed) if start else torch.ones_like(factor)
+        )
         return factor, self.sigma**2 * share

@@ -8,7 +8,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from scalelib import _check
+from scalelib import _check, _serial
 from scalelib.processes.base import LinearGaussianScaleSpace
 from scalelib.transforms import laplacian_eigenvalues
 
@@ -63,5 +63,5 @@ class HomogeneousDiffusion(LinearGaussianScaleSpace):
 
     def _transition(self, start: int, i: int) -> tuple[Tensor, Tensor]:
         elapsed = self.times[i - 1] - (self.times[start - 1] if start else 0)
-        factor = torch.exp(-self._eigenvalues * elapsed)
+        factor = _serial.exp(-self._eigenvalues * elapsed)
         return factor, torch.zeros_like(factor)

@@ -8,7 +8,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from scalelib import _check
+from scalelib import _check, _serial
 from scalelib.processes.base import LinearGaussianScaleSpace
 from scalelib.transforms import laplacian_eigenvalues
 
@@ -70,11 +70,11 @@ class LinearisedOsmosis(LinearGaussianScaleSpace):
         early = self.times[start - 1] if start else torch.zeros((), dtype=torch.float64)
         late = self.times[i - 1]
         decay = -self._eigenvalues * (late - early)
-        factor = torch.exp(decay)
+        factor = _serial.exp(decay)
         # S_i^2 - M^2 S_k^2 as a product, so that nothing cancels: S_i - M S_k = s (1 - M)
         # and S_i + M S_k = s (1 - e^{-lambda t_i}) + s M (1 - e^{-lambda t_k}).
-        difference = -torch.expm1(decay)
-        total = -torch.expm1(-self._eigenvalues * late) - factor * torch.expm1(
+        difference = -_serial.expm1(decay)
+        total = -_serial.expm1(-self._eigenvalues * late) - factor * _serial.expm1(
             -self._eigenvalues * early
         )
         return factor, self.contrast**2 * difference * total
