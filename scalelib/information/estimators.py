@@ -1,0 +1,337 @@
+"""Estimators of information measures: quadrature, Monte Carlo and nearest neighbours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.integrate
+import scipy.spatial
+import scipy.special
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from scalelib import _check
+from scalelib.information.densities import Mixture, marginal, per_coordinate
+from scalelib.processes import LinearGaussianScaleSpace
+
+__all__ = [
+    "Estimate",
+    "entropy_by_neighbours",
+    "entropy_by_quadrature",
+    "entropy_by_sampling",
+    "mutual_information_by_neighbours",
+    "mutual_information_by_sampling",
+    "relative_entropy_by_quadrature",
+    "relative_entropy_by_sampling",
+]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Average of a sample, with its uncertainty."""
+
+    value: float
+    """Estimate in nats."""
+    standard_error: float
+    """Standard deviation of ``value``, estimated from the sample."""
+    count: int
+    """Sample size n."""
+
+
+def entropy_by_quadrature(density: Mixture, *, points: int = 2001) -> float:
+    r"""Differential entropy :math:`-\int p \ln p` of a mixture in one or two dimensions, in nats.
+
+    Parameters
+    ----------
+    density : Mixture, dimension 1 or 2
+        Its variances must be positive.
+    points : int
+        Grid points per axis, at least 101.
+
+    Returns
+    -------
+    float
+        For smooth densities the error falls faster than any power of the grid width. The grid
+        reaches 12 deviations beyond the means.
+
+    Raises
+    ------
+    ValueError
+        If the dimension is above 2, or the grid is too coarse: the density must integrate to 1
+        within 1e-9.
+
+    Examples
+    --------
+    >>> import torch
+    >>> one = Mixture(torch.zeros(1, 1).double(), torch.ones(1).double())
+    >>> round(entropy_by_quadrature(one), 6)
+    1.418939
+    """
+    return -_integral(density, density.log_density, points)
+
+
+def relative_entropy_by_quadrature(p: Mixture, q: Mixture, *, points: int = 2001) -> float:
+    r"""Relative entropy :math:`\int p \ln(p/q)` of two mixtures in one or two dimensions, in nats.
+
+    Parameters
+    ----------
+    p, q : Mixture, dimension 1 or 2
+        Their variances must be positive.
+    points : int
+        Grid points per axis, at least 101.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If dimensions differ or are above 2, or the grid is too coarse.
+
+    Examples
+    --------
+    >>> import torch
+    >>> one = torch.ones(1).double()
+    >>> p, q = Mixture(one.view(1, 1), one), Mixture(0 * one.view(1, 1), one)
+    >>> round(relative_entropy_by_quadrature(p, q), 6)
+    0.5
+    """
+    _same_dimension(p, q)
+    return _integral(p, lambda u: p.log_density(u) - q.log_density(u), points)
+
+
+def entropy_by_sampling(density: Mixture, count: int, *, generator: torch.Generator) -> Estimate:
+    r"""Differential entropy of a mixture in any dimension, by Monte Carlo with the exact density.
+
+    .. math:: \hat H = -\frac1n \sum_{l=1}^n \ln p(u_l), \qquad u_l \sim p
+
+    Parameters
+    ----------
+    density : Mixture
+        Its variances must be positive.
+    count : int
+        Sample size n, at least 2.
+    generator : torch.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    Estimate
+        Unbiased.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``count`` is too small or there is no density.
+    """
+    u = density.sample(_check.integer("count", count, low=2), generator=generator)
+    return _average(-density.log_density(u))
+
+
+def relative_entropy_by_sampling(
+    p: Mixture, q: Mixture, count: int, *, generator: torch.Generator
+) -> Estimate:
+    r"""Relative entropy of two mixtures in any dimension, by Monte Carlo with exact densities.
+
+    Parameters
+    ----------
+    p, q : Mixture
+        Their variances must be positive.
+    count : int
+        Sample size n, at least 2.
+    generator : torch.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    Estimate
+        Unbiased; a single estimate may be negative.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If dimensions differ, ``count`` is too small or there is no density.
+    """
+    _same_dimension(p, q)
+    u = p.sample(_check.integer("count", count, low=2), generator=generator)
+    return _average(p.log_density(u) - q.log_density(u))
+
+
+def mutual_information_by_sampling(
+    process: LinearGaussianScaleSpace,
+    data: Mixture,
+    i: int,
+    count: int,
+    *,
+    generator: torch.Generator,
+) -> Estimate:
+    r"""Mutual information :math:`I(U_0; U_i)` by Monte Carlo with exact densities, in nats.
+
+    .. math:: \hat I = \frac1n \sum_l \ln \frac{p(u_i^{(l)} \mid u_0^{(l)})}{p(u_i^{(l)})}
+
+    Parameters
+    ----------
+    process : LinearGaussianScaleSpace
+        A process with noise in every mode at scale i.
+    data : Mixture
+        Law of the data in the basis of the process; a finite data set has variance 0.
+    i : int
+        Scale, 1 <= i <= m.
+    count : int
+        Sample size n, at least 2.
+    generator : torch.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    Estimate
+        Unbiased; for a data set of N images the true value is at most ln N.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the dimension does not fit, ``count`` is too small or a mode carries no noise.
+    """
+    count = _check.integer("count", count, low=2)
+    factor, variance = per_coordinate(process, i, data.dimension)
+    u0 = data.sample(count, generator=generator)
+    noise = torch.randn(u0.shape, generator=generator, dtype=torch.float64)
+    if bool((variance == 0).any()):
+        raise ValueError(f"scale {i} of {process!r} must carry noise in every mode")
+    conditional = -0.5 * ((2 * math.pi * variance).log() + noise.square()).sum(dim=1)
+    u = factor * u0 + variance.sqrt() * noise
+    return _average(conditional - marginal(process, data, i).log_density(u))
+
+
+def entropy_by_neighbours(samples: Tensor, neighbours: int = 3) -> float:
+    r"""Differential entropy from a sample alone, by Kozachenko and Leonenko, in nats.
+
+    .. math:: \hat H = \psi(n) - \psi(k) + \ln V_d + \frac{d}{n} \sum_l \ln \varepsilon_l
+
+    with the volume :math:`V_d` of the unit ball, the digamma function :math:`\psi` and the
+    distance :math:`\varepsilon_l` of the k-th neighbour.
+
+    Parameters
+    ----------
+    samples : Tensor, shape (n, d)
+        Independent points, without repetitions.
+    neighbours : int
+        Which neighbour k, 1 <= k < n. Larger: less variance, more bias.
+
+    Returns
+    -------
+    float
+        Biased for finite n, increasingly so in high dimension.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the sample is too small or points coincide.
+
+    Notes
+    -----
+    Source: Kraskov, Stögbauer and Grassberger, Estimating mutual information, Phys. Rev. E 69,
+    2004, equation (20), for the Euclidean norm.
+    """
+    points, neighbours = _sample("samples", samples, neighbours)
+    n, d = points.shape
+    distances = scipy.spatial.cKDTree(points).query(points, [neighbours + 1])[0][:, 0]
+    if not distances.min() > 0:
+        raise ValueError("samples must not coincide, found repeated points")
+    log_volume = d / 2 * math.log(math.pi) - math.lgamma(d / 2 + 1)
+    constant = scipy.special.digamma(n) - scipy.special.digamma(neighbours) + log_volume
+    return float(constant + d * np.log(distances).mean())
+
+
+def mutual_information_by_neighbours(x: Tensor, y: Tensor, neighbours: int = 3) -> float:
+    r"""Mutual information from a sample of pairs, by Kraskov, Stögbauer and Grassberger, in nats.
+
+    .. math:: \hat I = \psi(k) + \psi(n) - \frac1n \sum_l \big(\psi(n_x + 1) + \psi(n_y + 1)\big)
+
+    where :math:`n_x, n_y` count the points closer than the k-th neighbour of the pair, all in the
+    maximum norm.
+
+    Parameters
+    ----------
+    x : Tensor, shape (n, d)
+        First components.
+    y : Tensor, shape (n, e)
+        Second components.
+    neighbours : int
+        Which neighbour k, 1 <= k < n.
+
+    Returns
+    -------
+    float
+        Biased for finite n; may be slightly negative for independent components.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If sample sizes differ or the sample is too small.
+
+    Notes
+    -----
+    Source: Kraskov, Stögbauer and Grassberger, Estimating mutual information, Phys. Rev. E 69,
+    2004, equation (8).
+    """
+    a, neighbours = _sample("x", x, neighbours)
+    b, _ = _sample("y", y, neighbours)
+    if len(a) != len(b):
+        raise ValueError(f"x and y must have as many points, found {len(a)} and {len(b)}")
+    joint = np.concatenate([a, b], axis=1)
+    radius = scipy.spatial.cKDTree(joint).query(joint, [neighbours + 1], p=np.inf)[0][:, 0]
+    inside = np.nextafter(radius, 0)  # strictly closer
+    terms = [
+        scipy.special.digamma(
+            scipy.spatial.cKDTree(part).query_ball_point(part, inside, p=np.inf, return_length=True)
+        ).mean()
+        for part in (a, b)
+    ]
+    n = len(a)
+    digamma = scipy.special.digamma
+    return float(digamma(neighbours) + digamma(n) - sum(terms))
+
+
+def _average(values: Tensor) -> Estimate:
+    deviation = float(values.std()) / math.sqrt(len(values))
+    return Estimate(float(values.mean()), deviation, len(values))
+
+
+def _same_dimension(p: Mixture, q: Mixture) -> None:
+    if p.dimension != q.dimension:
+        raise ValueError(
+            f"densities must have the same dimension, found {p.dimension} and {q.dimension}"
+        )
+
+
+def _integral(density: Mixture, integrand: Callable[[Tensor], Tensor], points: int) -> float:
+    """Integral of p times ``integrand`` by the trapezoidal rule on a box around the means."""
+    points = _check.integer("points", points, low=101)
+    if density.dimension > 2:
+        raise ValueError(f"quadrature needs dimension 1 or 2, found {density.dimension}")
+    reach = 12 * density.variances.max().sqrt()
+    low, high = density.means.amin(dim=0) - reach, density.means.amax(dim=0) + reach
+    axes = [
+        torch.linspace(*ends, points, dtype=torch.float64) for ends in zip(low, high, strict=True)
+    ]
+    grid = torch.cartesian_prod(*axes).view(-1, density.dimension)
+    step = math.prod(float(axis[1] - axis[0]) for axis in axes)
+    weight = density.log_density(grid).exp() * step
+    mass = float(weight.sum())
+    if abs(mass - 1) > 1e-9:
+        raise ValueError(f"points must resolve the density, found mass {mass!r} with {points}")
+    return float((weight * integrand(grid)).sum())
+
+
+def _sample(name: str, values: Tensor, neighbours: int) -> tuple[NDArray[np.float64], int]:
+    _check.floating(name, values)
+    if values.ndim != 2:
+        raise ValueError(f"{name} must have shape (n, d), found {tuple(values.shape)}")
+    neighbours = _check.integer("neighbours", neighbours, low=1, high=len(values) - 1)
+    return values.detach().double().numpy(), neighbours
