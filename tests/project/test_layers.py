@@ -9,13 +9,14 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "scalelib"
 LAYERS = (
-    {"_check"},
+    {"_check", "_serial"},
     {"transforms", "provenance"},
     {"schedules", "images"},
     {"processes", "osmosis"},
     {"reverse", "information", "frechet", "features", "drift_diffusion"},
     {"propositions", "experiments"},
     {"figures", "widgets", "cli"},
+    {"__main__"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
@@ -26,6 +27,7 @@ def own_imports(source: str) -> set[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             dotted += [alias.name for alias in node.names]
+            assert "scalelib" not in dotted, "a bare import hides what is used: import the module"
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute"
             parents = node.module == "scalelib"

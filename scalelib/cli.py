@@ -1,0 +1,105 @@
+"""The command line: scalelib verify."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from scalelib.propositions import FAMILY_ALPHA, Record, tasks, write_records
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The command line without the program's name; that of the process by default.
+
+    Returns
+    -------
+    int
+        Exit status: 0, 1 if a check fails or a negative control passes, 2 for bad arguments.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except ValueError as error:
+        print(f"scalelib: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="scalelib", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    verify = commands.add_parser("verify", help="check every proposition and negative control")
+    verify.add_argument("--only", action="append", default=[], metavar="LABEL", help="repeatable")
+    verify.add_argument("--process", action="append", default=[], metavar="NAME", help="repeatable")
+    verify.add_argument("--seed", type=int, default=0, help="of the sampled checks; 0 by default")
+    verify.add_argument("--json", type=Path, metavar="FILE", help="write the records")
+    verify.set_defaults(run=_verify)
+    return parser
+
+
+def _verify(options: argparse.Namespace) -> int:
+    console = Console()
+    names = [name.replace("-", " ") for name in options.process]
+    todo = list(tasks(options.only, names, options.seed))
+    records = []
+    with Progress(console=console, transient=True) as progress:
+        bar = progress.add_task("Verifying", total=len(todo))
+        for task in todo:
+            progress.update(bar, description=f"{task.label}, {task.process}")
+            records.append(task.run())
+            progress.advance(bar)
+    console.print(_table(records))
+    bad = [record for record in records if record.passed is False]
+    for record in bad:
+        console.print(_complaint(record), style="bold", highlight=False)
+    console.print(_summary(records), highlight=False)
+    if options.json is not None:
+        write_records(options.json, records)
+        console.print(f"Written: {options.json}", highlight=False)
+    return 1 if bad else 0
+
+
+def _table(records: Sequence[Record]) -> Table:
+    table = Table("label", "process", "what", "verdict", "value", "expected", "tolerance", "s")
+    for found in records:
+        what = f"control: {found.name}" if found.kind == "control" else found.name or "check"
+        numbers = (found.value, found.expected, found.tolerance)
+        shown = ["" if number is None else f"{number:.3g}" for number in numbers]
+        verdict = found.verdict if found.passed is not False else f"! {found.verdict}"
+        row = (found.label, found.process, what, verdict, *shown, f"{found.seconds:.2f}")
+        table.add_row(*row, style="bold red" if found.passed is False else None)
+    return table
+
+
+def _complaint(found: Record) -> str:
+    where = f"{found.label}, {found.process}"
+    if found.error is not None:
+        return f"{where}: {found.kind} {found.name!r} raised {found.error}"
+    if found.kind == "control":
+        return f"{where}: the negative control {found.name!r} was accepted"
+    return f"{where}: measured {found.value}, expected {found.expected} +- {found.tolerance}"
+
+
+def _summary(records: Sequence[Record]) -> str:
+    checks = [r for r in records if r.kind == "check" and r.passed is not None]
+    controls = [r for r in records if r.kind == "control"]
+    sampled = sum(r.count is not None for r in checks)
+    return (
+        f"{sum(bool(r.passed) for r in checks)} of {len(checks)} checks as expected; "
+        f"{sum(bool(r.passed) for r in controls)} of {len(controls)} negative controls rejected; "
+        f"{sum(r.passed is None for r in records)} not applicable.\n"
+        f"{sampled} checks are sampled; family-wise alpha {FAMILY_ALPHA:g}. "
+        f"{sum(r.seconds for r in records):.1f} s."
+    )

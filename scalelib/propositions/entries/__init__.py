@@ -1,0 +1,1 @@
+"""One file per proposition, each with a tuple ``PROPOSITIONS``; what is here is in the registry."""
