@@ -71,6 +71,21 @@ class Record:
     error: str | None = None
     """What was raised, if the check did not end."""
 
+    def line(self) -> str:
+        """One line for a page or a terminal."""
+        what = f"control: {self.name}" if self.kind == "control" else self.name
+        head = ", ".join(part for part in (self.label, self.process, what) if part)
+        if self.error is not None:
+            return f"{head}: {self.verdict} ({self.error})"
+        if self.value is None:
+            return f"{head}: {self.verdict} ({self.remark})"
+        expected = f", expected {self.expected:.4g}" if self.expected else ""
+        power = "" if self.count is None else f", n = {self.count}, finds {self.detectable:.2g}"
+        return (
+            f"{head}: {self.verdict}, measured {self.value:.4g}{expected}"
+            f", tolerance {self.tolerance:.2g}{power}"
+        )
+
 
 @dataclass(frozen=True)
 class Task:
