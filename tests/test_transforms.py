@@ -1,4 +1,7 @@
 import math
+import multiprocessing
+import os
+import warnings
 
 import mpmath
 import numpy as np
@@ -10,6 +13,9 @@ import torch
 from scalelib import transforms
 from scalelib.transforms import (
     continuous_laplacian_eigenvalues,
+    cosine_filter,
+    cosine_image,
+    cosine_transition,
     dct2,
     idct2,
     laplacian_eigenvalues,
@@ -121,6 +127,78 @@ def test_no_graph_is_built_for_constants(path, image):
     with torch.inference_mode():
         dct2(torch.ones(3, 11))  # must not leave matrices behind that autograd refuses
     assert dct2(torch.ones(3, 11, requires_grad=True)).requires_grad
+
+
+# Chunks of images
+
+
+BIG = (40, 3, 24, 20)
+"""More than two chunks of at least 2^15 grey values in all: shared out among threads."""
+
+
+@pytest.fixture(params=[1, 2, 3])
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [BIG, (5, 7), (2, 200, 180)])
+def test_the_filter_is_transform_product_inverse(threads, generator, monkeypatch, shape, dtype):
+    monkeypatch.setattr("scalelib.transforms._CACHED", 2**12)
+    u = torch.randn(shape, generator=generator, dtype=torch.float64)
+    factor = torch.rand(shape[-2:], generator=generator, dtype=torch.float64)
+    expected = idct2(factor * dct2(u))
+    found = cosine_filter(u.to(dtype), factor.to(dtype))
+    assert found.dtype == dtype
+    tolerance = TOLERANCE[dtype]
+    torch.testing.assert_close(found.double(), expected, rtol=tolerance, atol=20 * tolerance)
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_transition_writes_image_and_state(threads, generator, monkeypatch, in_place):
+    monkeypatch.setattr("scalelib.transforms._CACHED", 2**12)
+    modes, noise = torch.randn(2, *BIG, generator=generator, dtype=torch.float64)
+    factor, deviation = torch.rand(2, *BIG[-2:], generator=generator, dtype=torch.float64)
+    expected = factor * modes + deviation * dct2(noise)
+    state = modes if in_place else torch.empty_like(modes)
+    image = noise if in_place else torch.empty_like(noise)
+    found = cosine_transition(modes, factor, noise, deviation, image, state)
+    torch.testing.assert_close(found, expected, rtol=1e-13, atol=1e-13)
+    torch.testing.assert_close(image, idct2(expected), rtol=1e-13, atol=1e-13)
+
+
+def test_a_transition_has_a_gradient(generator):
+    modes, noise = torch.randn(2, 3, 5, 4, generator=generator, dtype=torch.float64)
+    factor, deviation = torch.rand(2, 5, 4, generator=generator, dtype=torch.float64)
+
+    def image_of(u):
+        image = torch.empty_like(noise)
+        state = cosine_transition(u, factor, noise, deviation, image, torch.empty_like(u))
+        other = torch.empty_like(noise)
+        cosine_image(u, factor, other)
+        return image, state, other
+
+    assert torch.autograd.gradcheck(image_of, modes.requires_grad_())
+    assert torch.autograd.gradcheck(lambda u: cosine_filter(u, factor), modes)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+def test_a_forked_process_has_threads_of_its_own(generator):
+    u, factor = torch.randn(BIG, generator=generator), torch.ones(BIG[-2:])
+    cosine_filter(u, factor)  # starts the threads of this process
+    context = multiprocessing.get_context("fork")
+    child = context.Process(target=cosine_filter, args=(u, factor))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Python warns of threads and fork: that is the point
+        child.start()
+    child.join(30)
+    alive = child.is_alive()
+    child.kill()
+    assert not alive
+    assert child.exitcode == 0
 
 
 @pytest.mark.cuda

@@ -66,6 +66,11 @@ def test_an_upward_import_is_seen(source: str) -> None:
     assert upward("schedules", source)
 
 
+def test_a_bare_import_is_refused() -> None:
+    with pytest.raises(AssertionError, match="bare import"):
+        own_imports("import scalelib")
+
+
 def test_a_downward_import_is_allowed() -> None:
     source = "import torch\nfrom scalelib import _check\nfrom scalelib.transforms import dct2"
     assert not upward("processes", source)
