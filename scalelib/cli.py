@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -72,11 +73,15 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _table(records: Sequence[Record]) -> Table:
-    table = Table("label", "process", "what", "verdict", "value", "expected", "tolerance", "s")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("label", "process", "what", "verdict"):
+        table.add_column(heading, no_wrap=heading == "label", overflow="fold")
+    for heading in ("value", "expected", "tolerance", "s"):
+        table.add_column(heading, no_wrap=True, justify="right")
     for found in records:
         what = f"control: {found.name}" if found.kind == "control" else found.name or "check"
         numbers = (found.value, found.expected, found.tolerance)
-        shown = ["" if number is None else f"{number:.3g}" for number in numbers]
+        shown = ["" if number is None else f"{number:.2g}" for number in numbers]
         verdict = found.verdict if found.passed is not False else f"! {found.verdict}"
         row = (found.label, found.process, what, verdict, *shown, f"{found.seconds:.2f}")
         table.add_row(*row, style="bold red" if found.passed is False else None)

@@ -1,0 +1,52 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from scalelib import cli
+from scalelib.propositions import Claim, Expectation, Outcome, Task, Trial
+
+
+def broken(kind, value):
+    claim = Claim("osmosis", Expectation.HOLDS, lambda trial: Outcome(value, 0.1))
+    return Task("X-1", kind, "name", claim, Trial(0, 1e-5))
+
+
+def test_verify_prints_a_table_and_writes_the_records(tmp_path, capsys):
+    path = tmp_path / "records.json"
+    assert cli.main(["verify", "--only", "P-semi", "--json", str(path)]) == 0
+    printed = capsys.readouterr().out
+    assert "P-semi" in printed
+    assert "1 not applicable" in printed
+    assert str(path) in printed.replace("\n", "")
+    kinds = {record["kind"] for record in json.loads(path.read_text())}
+    assert kinds == {"check", "control"}
+
+
+def test_a_selection_by_process(capsys):
+    assert cli.main(["verify", "--only", "P-semi", "--process", "variance-exploding"]) == 0
+    assert "1 of 1 checks as expected" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("kind", "value"), [("check", 1.0), ("control", 0.0)])
+def test_the_status_is_1_if_a_check_fails_or_a_control_passes(monkeypatch, capsys, kind, value):
+    monkeypatch.setattr(cli, "tasks", lambda *_: [broken(kind, value)])
+    assert cli.main(["verify"]) == 1
+    assert "X-1, osmosis" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [("--only", "label must be one of"), ("--process", "process must be one of")],
+)
+def test_unknown_names_end_with_status_2(capsys, option, message):
+    assert cli.main(["verify", option, "none"]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_module_is_the_command():
+    command = [sys.executable, "-m", "scalelib", "verify", "--only", "none"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert "label must be one of" in run.stderr
