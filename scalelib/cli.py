@@ -74,16 +74,14 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _table(records: Sequence[Record]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("label", "process", "what", "verdict"):
-        table.add_column(heading, no_wrap=heading == "label", overflow="fold")
-    for heading in ("value", "expected", "tolerance", "s"):
-        table.add_column(heading, no_wrap=True, justify="right")
+    table.add_column("label", no_wrap=True)
+    for heading in ("process", "check or control", "verdict"):
+        table.add_column(heading, min_width=11)
+    table.add_column("measured", no_wrap=True)
     for found in records:
-        what = f"control: {found.name}" if found.kind == "control" else found.name or "check"
-        numbers = (found.value, found.expected, found.tolerance)
-        shown = ["" if number is None else f"{number:.2g}" for number in numbers]
+        what = f"control: {found.name}" if found.kind == "control" else found.name
         verdict = found.verdict if found.passed is not False else f"! {found.verdict}"
-        row = (found.label, found.process, what, verdict, *shown, f"{found.seconds:.2f}")
+        row = (found.label, found.process, what, verdict, found.measured())
         table.add_row(*row, style="bold red" if found.passed is False else None)
     return table
 
@@ -94,7 +92,7 @@ def _complaint(found: Record) -> str:
         return f"{where}: {found.kind} {found.name!r} raised {found.error}"
     if found.kind == "control":
         return f"{where}: the negative control {found.name!r} was accepted"
-    return f"{where}: measured {found.value}, expected {found.expected} +- {found.tolerance}"
+    return f"{where}: {found.measured()}"
 
 
 def _summary(records: Sequence[Record]) -> str:

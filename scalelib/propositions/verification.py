@@ -71,6 +71,16 @@ class Record:
     error: str | None = None
     """What was raised, if the check did not end."""
 
+    def measured(self) -> str:
+        """Measured value and what is accepted, such as "3e-16 <= 1e-12"; empty without a value."""
+        if self.value is None or self.tolerance is None:
+            return ""
+        agree = abs(self.value - (self.expected or 0.0)) <= self.tolerance
+        if self.expected:
+            sign = "=" if agree else "!="
+            return f"{self.value:.4g} {sign} {self.expected:.4g} +- {self.tolerance:.0e}"
+        return f"{self.value:.2g} {'<=' if agree else '>'} {self.tolerance:.2g}"
+
     def line(self) -> str:
         """One line for a page or a terminal."""
         what = f"control: {self.name}" if self.kind == "control" else self.name
@@ -79,12 +89,8 @@ class Record:
             return f"{head}: {self.verdict} ({self.error})"
         if self.value is None:
             return f"{head}: {self.verdict} ({self.remark})"
-        expected = f", expected {self.expected:.4g}" if self.expected else ""
         power = "" if self.count is None else f", n = {self.count}, finds {self.detectable:.2g}"
-        return (
-            f"{head}: {self.verdict}, measured {self.value:.4g}{expected}"
-            f", tolerance {self.tolerance:.2g}{power}"
-        )
+        return f"{head}: {self.verdict}, {self.measured()}{power}"
 
 
 @dataclass(frozen=True)
