@@ -11,7 +11,7 @@ import torch
 
 from scalelib.propositions.derivation import Derivation
 
-__all__ = ["Check", "Claim", "Control", "Expectation", "Outcome", "Proposition", "Topic", "Trial"]
+__all__ = ["Claim", "Control", "Expectation", "Outcome", "Proposition", "Topic", "Trial"]
 
 
 class Topic(Enum):

@@ -21,7 +21,9 @@ def public_modules() -> list[str]:
     """Importable modules without a leading underscore, the package itself first."""
     found = pkgutil.walk_packages(scalelib.__path__, "scalelib.")
     names = [module.name for module in found]
-    return ["scalelib", *(name for name in names if "._" not in name)]
+    # The entries of the registry stand on the page of the verification matrix.
+    hidden = ("._", "scalelib.propositions.entries.")
+    return ["scalelib", *(name for name in names if not any(part in name for part in hidden))]
 
 
 def resolve(name: str) -> object:
