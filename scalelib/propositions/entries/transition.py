@@ -1,0 +1,383 @@
+"""P-trans: any scale is reached from the image in one Gaussian jump."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import sympy
+import torch
+from scipy import stats
+from torch import Tensor
+
+from scalelib.processes import LinearGaussianScaleSpace
+from scalelib.propositions.couplings import Draw, independent, markov, measure, one_noise
+from scalelib.propositions.derivation import Derivation
+from scalelib.propositions.instances import (
+    OSMOSIS,
+    PROCESSES,
+    SHAPE,
+    Tampered,
+    fold,
+    pairs,
+    process,
+    relative_gap,
+)
+from scalelib.propositions.statement import (
+    Check,
+    Claim,
+    Control,
+    Expectation,
+    Outcome,
+    Proposition,
+    Topic,
+    Trial,
+)
+
+__all__ = ["PROPOSITIONS", "closed_form"]
+
+TOLERANCE = 1e-12
+"""Relative; the closed forms below lose up to three digits to cancellation."""
+
+SAMPLES = 2000
+"""Images of 30 pixels that a sampled check draws."""
+
+Pair = tuple[Tensor, Tensor]
+"""Mean factor and variance per mode."""
+
+Change = Callable[[Tensor, Tensor], Pair]
+"""Takes a_i and b_i^2 and returns others."""
+
+
+# The proof, in one mode
+
+
+def derivation() -> Derivation:
+    """Induction over the scale: the step for the family, for each member, and from scale k."""
+    M, S2, a, b2 = sympy.symbols("M_- S_-^2 a_i b_i^2", positive=True)
+    u, omega = sympy.symbols("u_0 omega", real=True)
+    steps = Derivation()
+    steps.equal(
+        "Logarithms of characteristic functions add up: one step after a normal law is normal.",
+        _log_characteristic(M * u, S2, a * omega) + _log_characteristic(0, b2, omega),
+        _log_characteristic(a * M * u, a**2 * S2 + b2, omega),
+    )
+    for name, (a_i, b2_i, early, late) in _rows().items():
+        steps.equal(f"Mean factor of {name}.", a_i * early[0], late[0])
+        steps.equal(f"Variance of {name}.", a_i**2 * early[1] + b2_i, late[1])
+    M_k, S2_k = sympy.symbols("M_{k-} S_k^2", positive=True)
+    return steps.equal(
+        "From scale k: the variance S_i^2 - M_{k,i}^2 S_k^2 obeys the same recursion.",
+        a**2 * (S2 - M_k**2 * S2_k) + b2,
+        (a**2 * S2 + b2) - (a * M_k) ** 2 * S2_k,
+    )
+
+
+def _log_characteristic(mean: Any, variance: Any, omega: Any) -> Any:
+    return sympy.I * omega * mean - omega**2 * variance / 2
+
+
+def _rows() -> dict[str, tuple[Any, Any, tuple[Any, Any], tuple[Any, Any]]]:
+    """Process -> a_i, b_i^2 and the closed forms (M, S^2) of scales i - 1 and i."""
+    beta, power, s, early, late = sympy.symbols("beta_i abar_- s sigma_- sigma_i", positive=True)
+    lam, t, dt, before, after = sympy.symbols("lambda t_- dt M_- M_i", positive=True)
+    a, M = sympy.exp(-lam * dt), (sympy.exp(-lam * t), sympy.exp(-lam * (t + dt)))
+    kept = (1 - beta) * power
+    osmosis = [s**2 * (1 - factor) ** 2 for factor in M]
+    ratio = after / before
+    return {
+        "variance preserving": (
+            sympy.sqrt(1 - beta),
+            beta,
+            (sympy.sqrt(power), 1 - power),
+            (sympy.sqrt(kept), 1 - kept),
+        ),
+        "variance exploding": (1, late**2 - early**2, (1, early**2), (1, late**2)),
+        "inverse heat dissipation": (a, s**2 * (1 - a**2), (M[0], s**2), (M[1], s**2)),
+        "blurring diffusion": (
+            ratio,
+            late**2 - ratio**2 * early**2,
+            (before, early**2),
+            (after, late**2),
+        ),
+        "linearised osmosis": (
+            a,
+            osmosis[1] - a**2 * osmosis[0],
+            (M[0], osmosis[0]),
+            (M[1], osmosis[1]),
+        ),
+        "homogeneous diffusion": (a, 0, (M[0], 0), (M[1], 0)),
+    }
+
+
+# The table a second time, from the arguments of the constructors
+
+
+def _preserved(power: Any) -> tuple[Any, Any]:
+    return power**0.5, 1 - power
+
+
+def _heat(chain: Any, j: int, lam: Tensor) -> Tensor:
+    return torch.exp(-lam * chain.times[j])
+
+
+ROWS: dict[str, Callable[[Any, int, Tensor], tuple[Any, Any]]] = {
+    "VariancePreserving": lambda chain, j, _: _preserved(math.prod(1 - chain.betas[: j + 1])),
+    "VarianceExploding": lambda chain, j, _: (1, chain.sigmas[j] ** 2),
+    "HeatDissipation": lambda chain, j, lam: (_heat(chain, j, lam), chain.sigma**2),
+    "BlurringDiffusion": lambda chain, j, lam: (
+        chain.alphas[j] * ((1 - chain.d_min) * _heat(chain, j, lam) + chain.d_min),
+        chain.sigmas[j] ** 2,
+    ),
+    "LinearisedOsmosis": lambda chain, j, lam: (
+        _heat(chain, j, lam),
+        chain.contrast**2 * (1 - _heat(chain, j, lam)) ** 2,
+    ),
+    "HomogeneousDiffusion": lambda chain, j, lam: (_heat(chain, j, lam), 0),
+}
+"""Class of a process -> M and S^2 at index j of its schedules, given the eigenvalues."""
+
+
+def closed_form(chain: LinearGaussianScaleSpace, i: int, start: int = 0) -> Pair:
+    r"""Mean factor and variance of ``start -> i`` as the table of the theory has them.
+
+    .. math:: M_{k,i} = M_i / M_k, \qquad S_{k,i}^2 = S_i^2 - M_{k,i}^2 S_k^2
+
+    with :math:`M_i` and :math:`S_i^2` from the arguments of the constructor alone. Naive: accurate
+    for short schedules only.
+
+    Parameters
+    ----------
+    chain : LinearGaussianScaleSpace
+        One of the six processes.
+    i, start : int
+        Scales, 0 <= start <= i <= m.
+
+    Returns
+    -------
+    factor, variance : Tensor, shape () or (H, W), float64
+    """
+    (late, variance), (early, before) = _marginal(chain, i), _marginal(chain, start)
+    factor = late / early
+    return factor, variance - factor.square() * before
+
+
+def _marginal(chain: LinearGaussianScaleSpace, i: int) -> Pair:
+    """M_i and S_i^2."""
+    lam = torch.zeros((), dtype=torch.float64)
+    lam = lam if chain.shape is None else eigenvalues(chain.shape)
+    factor, variance = (1.0, 0.0) if i == 0 else ROWS[type(chain).__name__](chain, i - 1, lam)
+    return factor + 0 * lam, variance + 0 * lam
+
+
+def eigenvalues(shape: tuple[int, int]) -> Tensor:
+    """4 - 2 cos(pi k1 / H) - 2 cos(pi k2 / W)."""
+    k1, k2 = (torch.arange(n, dtype=torch.float64) * math.pi / n for n in shape)
+    return 4 - 2 * torch.cos(k1)[:, None] - 2 * torch.cos(k2)
+
+
+def modes(shape: tuple[int, int] | None) -> Tensor:
+    """Matrix V whose columns are the modes: pixels, or the orthonormal DCT-II basis."""
+    if shape is None:
+        return torch.eye(math.prod(SHAPE), dtype=torch.float64)
+    vertical, horizontal = (_cosines(n) for n in shape)
+    return torch.kron(vertical, horizontal)
+
+
+def _cosines(n: int) -> Tensor:
+    """Columns of the orthonormal DCT-II basis of one axis."""
+    k = torch.arange(n, dtype=torch.float64)
+    norm = ((1 + (k > 0)) / torch.tensor(n).double()).sqrt()
+    return norm * torch.cos(math.pi * (k[:, None] + 0.5) * k / n)
+
+
+# Checks
+
+
+def jumps(chain: LinearGaussianScaleSpace, original: LinearGaussianScaleSpace) -> Outcome:
+    """Largest relative gap between the table and direct or folded transitions, all pairs."""
+    gap = 0.0
+    for k, i in pairs(chain.steps):
+        expected = closed_form(original, i, k)
+        for found in (chain.direct(i, k), fold(chain, i, k)):
+            gap = max(gap, *map(relative_gap, found, expected))
+    return Outcome(gap, TOLERANCE)
+
+
+def trajectories(draw: Draw, chain: LinearGaussianScaleSpace) -> Outcome:
+    """Gap between the exact law of every scale of a trajectory and the table.
+
+    Mean maps and covariance matrices; largest entry over the largest entry that is expected.
+    """
+    found, V, gap = measure(draw, chain.steps, SHAPE), modes(chain.shape), 0.0
+    for i in range(1, chain.steps + 1):
+        factor, variance = (x.expand(SHAPE).flatten() for x in closed_form(chain, i))
+        expected = ((V * factor) @ V.T, (V * variance) @ V.T)
+        for one, other in zip((found.from_image[i], found.covariance(i, i)), expected, strict=True):
+            scale = other.abs().max().clamp(min=torch.finfo(torch.float64).tiny)
+            gap = max(gap, float((one - other).abs().max() / scale))
+    return Outcome(gap, TOLERANCE)
+
+
+def samples(chain: LinearGaussianScaleSpace, original: LinearGaussianScaleSpace) -> Check:
+    r"""Kolmogorov-Smirnov distance of the last scale from its law, in single steps and at once.
+
+    The residual of an image in all modes, standardised by the table, has a squared norm with the
+    chi-square law. Correlated or repeated noise spreads it as well as noise of wrong size.
+    """
+
+    def check(trial: Trial) -> Outcome:
+        generator, m = trial.generator(), chain.steps
+        u = 2 * torch.rand(SAMPLES, 1, *SHAPE, generator=generator, dtype=torch.float64) - 1
+        drawn = (
+            chain.trajectory(u, range(1, m + 1), generator=generator)[-1],
+            chain.sample(u, m, generator=generator),
+        )
+        distance = max(_distance(chain, u, found, closed_form(original, m)) for found in drawn)
+        critical = float(stats.kstwo.isf(trial.alpha / len(drawn), SAMPLES))
+        # At a fixed point the empirical distribution function deviates by 1 / (2 sqrt(n)) at most.
+        detectable = critical + float(stats.norm.ppf(0.99)) / (2 * math.sqrt(SAMPLES))
+        return Outcome(distance, critical, count=SAMPLES, detectable=detectable)
+
+    return check
+
+
+def _distance(chain: LinearGaussianScaleSpace, u: Tensor, found: Tensor, law: Pair) -> float:
+    """Distance of the squared norms of the standardised residuals from the chi-square law."""
+    factor, variance = (x.expand(SHAPE) for x in law)
+    noisy = variance > 0  # linearised osmosis keeps the mean grey value
+    residual = (chain.to_modes(found) - factor * chain.to_modes(u))[:, 0, noisy]
+    norms = (residual.square() / variance[noisy]).sum(dim=1)
+    return float(stats.kstest(norms.numpy(), stats.chi2(int(noisy.sum())).cdf).statistic)
+
+
+def table(name: str) -> Check:
+    """All jumps of a standard instance."""
+    return lambda trial: jumps(process(name), process(name))
+
+
+def steps(name: str) -> Check:
+    """Exact law of a trajectory in single steps."""
+    return lambda trial: trajectories(markov(process(name)), process(name))
+
+
+def separate(name: str) -> Check:
+    """Exact law of a trajectory with every scale from scale 0."""
+    return lambda trial: trajectories(independent(process(name)), process(name))
+
+
+def reused(name: str) -> Check:
+    """Negative control: one noise for all steps."""
+    return lambda trial: trajectories(one_noise(process(name)), process(name))
+
+
+def tampered(name: str, change: Change) -> Check:
+    """Negative control: single steps with other coefficients."""
+    return lambda trial: jumps(Tampered(process(name), change), process(name))
+
+
+def squared(a: Tensor, b2: Tensor) -> Pair:
+    """Take the variance for a standard deviation."""
+    return a, b2.square()
+
+
+NOISY = tuple(PROCESSES)[:-1]
+"""All but homogeneous diffusion."""
+
+
+PROPOSITIONS = (
+    Proposition(
+        label="P-trans",
+        title="Transition from the initial distribution",
+        source="2024, Proposition 1; 2023, equation (5)",
+        statement=(
+            r"Given the image, scale $i$ is normal, $U_i \mid U_0 \sim N(V \mathrm{diag}(M_i) "
+            r"V^\top U_0, V \mathrm{diag}(S_i^2) V^\top)$ with $M_i = \prod_{j \le i} a_j$ and "
+            r"$S_i^2 = a_i^2 S_{i-1}^2 + b_i^2$, in the closed forms of the table."
+        ),
+        topic=Topic.TRANSITION,
+        chapter="transition",
+        anchors=("prop-transition", "prop-trans"),
+        claims=(
+            *(
+                Claim(name, Expectation.HOLDS, table(name), "largest relative gap, all pairs")
+                for name in PROCESSES
+            ),
+            *(
+                Claim(
+                    name,
+                    Expectation.HOLDS,
+                    steps(name),
+                    "largest relative gap of mean map and covariance, all scales",
+                    aspect="trajectories",
+                )
+                for name in PROCESSES
+            ),
+            *(
+                Claim(
+                    name,
+                    Expectation.HOLDS,
+                    samples(process(name), process(name)),
+                    "Kolmogorov-Smirnov distance of the last scale, in 12 steps and at once",
+                    aspect="samples",
+                    sampled=True,
+                )
+                for name in NOISY
+            ),
+            Claim(
+                "inverse heat dissipation",
+                Expectation.HOLDS,
+                separate("inverse heat dissipation"),
+                "noise independent across scales, as published: the same law of every scale",
+                aspect="published coupling",
+            ),
+            Claim(OSMOSIS, Expectation.NOT_APPLICABLE, remark="a filter has no transition law"),
+        ),
+        controls=(
+            Control(
+                "noise of variance beta^2",
+                "variance preserving",
+                tampered("variance preserving", squared),
+            ),
+            Control(
+                "noise larger by 1%",
+                "variance exploding",
+                tampered("variance exploding", lambda a, b2: (a, 1.01 * b2)),
+            ),
+            Control(
+                "blur weaker by 1%",
+                "homogeneous diffusion",
+                tampered("homogeneous diffusion", lambda a, b2: (a**0.99, b2)),
+            ),
+            Control(
+                "noise for what every step takes away, not for what the blur does",
+                "inverse heat dissipation",
+                tampered("inverse heat dissipation", lambda a, b2: (a, b2.max() * (1 - a))),
+            ),
+            Control(
+                "one noise for all steps", "variance preserving", reused("variance preserving")
+            ),
+            Control(
+                "samples with noise of variance beta^2",
+                "variance preserving",
+                samples(
+                    Tampered(process("variance preserving"), squared),
+                    process("variance preserving"),
+                ),
+            ),
+        ),
+        functions=(
+            "scalelib.LinearGaussianScaleSpace.coefficients",
+            "scalelib.LinearGaussianScaleSpace.direct",
+            "scalelib.LinearGaussianScaleSpace.sample",
+            "scalelib.LinearGaussianScaleSpace.trajectory",
+        ),
+        derivation=derivation,
+        tests=(
+            "tests/processes/test_base.py::test_direct_transitions_are_those_of_the_table",
+            "tests/processes/test_base.py::test_folded_steps_are_the_direct_transition",
+            "tests/processes/test_base.py::test_folding_wrong_steps_is_noticed",
+        ),
+    ),
+)
