@@ -1,0 +1,100 @@
+"""Laws of data that the entries share: Gaussian ones, and finite ones seen in two modes."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from scalelib.information import Mixture
+from scalelib.processes import LinearGaussianScaleSpace
+from scalelib.propositions.instances import SHAPE
+from scalelib.transforms import laplacian_eigenvalues
+
+__all__ = ["FOUR", "SPECTRUM", "in_modes", "nodes", "per_mode"]
+
+SPECTRUM = 1 / (1 + 4 * laplacian_eigenvalues(SHAPE).flatten())
+"""Variance of Gaussian data per mode, shape (H W,): falls with the frequency, as in photographs."""
+
+FOUR = torch.tensor([[-0.10], [0.02], [0.11], [-0.03]]).double()
+"""Four images that differ in one mode, shape (4, 1): noise confuses them at every scale."""
+
+_PER_DEVIATION = 20
+_REACH = 13
+
+
+def per_mode(chain: LinearGaussianScaleSpace, i: int, start: int = 0) -> tuple[Tensor, Tensor]:
+    """Mean factor and variance of a transition, one entry per mode, for any process.
+
+    Parameters
+    ----------
+    chain : LinearGaussianScaleSpace
+        A standard instance: pixel-wise, or for images of the standard size.
+    i, start : int
+        Scales, 0 <= start <= i <= m.
+
+    Returns
+    -------
+    factor, variance : Tensor, shape (H W,), float64
+    """
+    factor, variance = chain.direct(i, start)
+    return factor.expand(SHAPE).flatten(), variance.expand(SHAPE).flatten()
+
+
+def in_modes(
+    chain: LinearGaussianScaleSpace, i: int, data: Mixture, modes: tuple[int, ...]
+) -> Mixture:
+    r"""Law of a few coefficients of :math:`V^\top U_i`, for data that differ in these modes only.
+
+    Parameters
+    ----------
+    chain : LinearGaussianScaleSpace
+        A standard instance.
+    i : int
+        Scale, 0 <= i <= m.
+    data : Mixture, dimension len(modes)
+        Law of the coefficients at scale 0.
+    modes : tuple of int
+        Flat numbers of the modes; all others carry noise that knows nothing of the image.
+
+    Returns
+    -------
+    Mixture
+    """
+    factor, variance = (x[list(modes)] for x in per_mode(chain, i))
+    return Mixture(
+        factor * data.means, factor.square() * data.variances + variance, data.log_weights.exp()
+    )
+
+
+def nodes(law: Mixture) -> tuple[Tensor, Tensor]:
+    r"""Nodes and weights with :math:`\sum_l w_l f(u_l) \approx E f(U)` for a law in one dimension.
+
+    Trapezoidal rule: on the whole line it converges faster than any power of the step. Logarithms
+    of mixtures are analytic in a strip around the line, which the step resolves.
+
+    Parameters
+    ----------
+    law : Mixture, dimension 1
+        Its variances must be positive.
+
+    Returns
+    -------
+    nodes : Tensor, shape (n, 1), float64
+    weights : Tensor, shape (n,), float64
+
+    Raises
+    ------
+    ValueError
+        If the weights do not add up to 1 within 1e-13.
+    """
+    deviations = law.variances.sqrt()
+    low, high = (float(end) for end in law.means.aminmax())
+    reach, step = _REACH * float(deviations.max()), float(deviations.min()) / _PER_DEVIATION
+    count = math.ceil((high - low + 2 * reach) / step)
+    u = torch.linspace(low - reach, high + reach, count, dtype=torch.float64)[:, None]
+    weights = law.log_density(u).exp() * (u[1] - u[0])
+    if abs(float(weights.sum()) - 1) > 1e-13:
+        raise ValueError(f"law must be resolved, found mass {float(weights.sum())!r}")
+    return u, weights
