@@ -1,8 +1,9 @@
-"""Laws of data that the entries share: Gaussian ones, and finite ones seen in two modes."""
+"""Laws of data that entries share, integrals over them, and the test of a sampled mean."""
 
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 import torch
 from torch import Tensor
@@ -10,14 +11,15 @@ from torch import Tensor
 from scalelib.information import Mixture
 from scalelib.processes import LinearGaussianScaleSpace
 from scalelib.propositions.instances import SHAPE
+from scalelib.propositions.statement import Outcome
 from scalelib.transforms import laplacian_eigenvalues
 
-__all__ = ["FOUR", "SPECTRUM", "in_modes", "nodes", "per_mode"]
+__all__ = ["FOUR", "SPECTRUM", "in_modes", "nodes", "per_mode", "sampled_mean"]
 
 SPECTRUM = 1 / (1 + 4 * laplacian_eigenvalues(SHAPE).flatten())
 """Variance of Gaussian data per mode, shape (H W,): falls with the frequency, as in photographs."""
 
-FOUR = torch.tensor([[-0.10], [0.02], [0.11], [-0.03]]).double()
+FOUR = torch.tensor([[-0.10], [0.02], [0.11], [-0.03]], dtype=torch.float64)
 """Four images that differ in one mode, shape (4, 1): noise confuses them at every scale."""
 
 _PER_DEVIATION = 20
@@ -98,3 +100,26 @@ def nodes(law: Mixture) -> tuple[Tensor, Tensor]:
     if abs(float(weights.sum()) - 1) > 1e-13:
         raise ValueError(f"law must be resolved, found mass {float(weights.sum())!r}")
     return u, weights
+
+
+def sampled_mean(values: Tensor, mean: float, variance: float, alpha: float) -> Outcome:
+    """Two-sided test of a mean whose true value and variance are known.
+
+    Parameters
+    ----------
+    values : Tensor, shape (n,)
+        Independent draws, enough of them for the normal approximation of their mean.
+    mean, variance : float
+        Exact, under the claim.
+    alpha : float
+        Probability of rejecting a true claim.
+
+    Returns
+    -------
+    Outcome
+        The mean of the draws against ``mean``.
+    """
+    error = math.sqrt(variance / len(values))
+    tolerance = -NormalDist().inv_cdf(alpha / 2) * error
+    detectable = tolerance + NormalDist().inv_cdf(0.99) * error
+    return Outcome(float(values.mean()), tolerance, mean, len(values), detectable)

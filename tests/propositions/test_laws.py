@@ -9,7 +9,7 @@ import torch
 
 from scalelib.information import Mixture, gaussian_entropy
 from scalelib.propositions.instances import NAMES, SHAPE, STEPS, process
-from scalelib.propositions.laws import FOUR, SPECTRUM, in_modes, nodes, per_mode
+from scalelib.propositions.laws import FOUR, SPECTRUM, in_modes, nodes, per_mode, sampled_mean
 
 POINTS = Mixture(FOUR, torch.zeros(1).double())
 
@@ -37,10 +37,10 @@ def test_the_spectrum_falls() -> None:
 
 
 def test_nodes_integrate_a_gaussian_to_rounding() -> None:
-    law = Mixture(torch.tensor([[0.3]]).double(), torch.tensor([0.01]).double())
+    law = Mixture(torch.tensor([[0.25]]).double(), torch.tensor([0.0625]).double())
     u, weights = nodes(law)
-    assert math.isclose(float(weights @ u[:, 0]), 0.3, rel_tol=1e-13)
-    assert math.isclose(float(weights @ (u[:, 0] - 0.3) ** 2), 0.01, rel_tol=1e-12)
+    assert math.isclose(float(weights @ u[:, 0]), 0.25, rel_tol=1e-13)
+    assert math.isclose(float(weights @ (u[:, 0] - 0.25) ** 2), 0.0625, rel_tol=1e-12)
     found = float(-weights @ law.log_density(u))
     assert math.isclose(found, gaussian_entropy(law.variances), rel_tol=1e-12)
 
@@ -59,3 +59,14 @@ def test_nodes_that_miss_mass_are_refused(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("scalelib.propositions.laws._REACH", 3)
     with pytest.raises(ValueError, match="resolved"):
         nodes(in_modes(process("variance preserving"), 4, POINTS, (1,)))
+
+
+def test_a_sampled_mean_keeps_its_error_probability_and_its_power() -> None:
+    # n = 4000 experiments; both rates within 4.5 standard errors, alpha = 1e-5 for this test.
+    values = torch.randn(4000, 50, generator=torch.Generator().manual_seed(1)).double()
+    first = sampled_mean(values[0], 0.0, 1.0, 0.05)
+    assert first.detectable is not None
+    true = [sampled_mean(row, 0.0, 1.0, 0.05).accepted for row in values]
+    assert abs(sum(true) / 4000 - 0.95) < 4.5 * math.sqrt(0.05 * 0.95 / 4000)
+    wrong = [sampled_mean(row + first.detectable, 0.0, 1.0, 0.05).accepted for row in values]
+    assert abs(sum(wrong) / 4000 - 0.01) < 4.5 * math.sqrt(0.01 * 0.99 / 4000)

@@ -20,7 +20,7 @@ from scalelib.information import (
 from scalelib.processes import LinearGaussianScaleSpace
 from scalelib.propositions.derivation import Derivation
 from scalelib.propositions.instances import OSMOSIS, PROCESSES, SHAPE, STEPS, Tampered, process
-from scalelib.propositions.laws import FOUR, SPECTRUM, in_modes, nodes, per_mode
+from scalelib.propositions.laws import FOUR, SPECTRUM, in_modes, nodes, per_mode, sampled_mean
 from scalelib.propositions.statement import (
     Check,
     Claim,
@@ -206,12 +206,7 @@ def sampled(chain: LinearGaussianScaleSpace, trial: Trial) -> Outcome:
     weight = torch.where(variance > 0, factor * modes / variance, 0.0)
     found = _information(sign.flatten() * (chain.to_modes(u).flatten(1) @ weight))
     expected, spread = density_of_information(2.0)
-    normal = torch.distributions.Normal(0.0, 1.0)
-    error = math.sqrt(spread / DRAWS)
-    reach = float(-normal.icdf(torch.tensor(trial.alpha / 2).double()))
-    power = float(normal.icdf(torch.tensor(0.99).double()))
-    tolerance = reach * error
-    return Outcome(float(found.mean()), tolerance, expected, DRAWS, tolerance + power * error)
+    return sampled_mean(found, expected, spread, trial.alpha)
 
 
 def _information(log_ratio: Tensor) -> Tensor:
