@@ -4,12 +4,14 @@ from scalelib.information.densities import Mixture, marginal
 from scalelib.information.estimators import (
     Estimate,
     entropy_by_neighbours,
-    entropy_by_quadrature,
     entropy_by_sampling,
     mutual_information_by_neighbours,
     mutual_information_by_sampling,
-    relative_entropy_by_quadrature,
     relative_entropy_by_sampling,
+)
+from scalelib.information.quadrature import (
+    entropy_by_quadrature,
+    relative_entropy_by_quadrature,
 )
 from scalelib.information.quantities import (
     conditional_entropy,
