@@ -394,3 +394,8 @@ def relative_defect():
         )
 
     return measure
+
+
+@pytest.fixture(scope="session")
+def all_cases():
+    return CASES
