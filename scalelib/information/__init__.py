@@ -15,16 +15,19 @@ from scalelib.information.quadrature import (
 )
 from scalelib.information.quantities import (
     conditional_entropy,
+    conditional_relative_entropy,
     entropy_power,
     gaussian_entropy,
     gaussian_mutual_information,
     gaussian_relative_entropy,
+    gaussian_wasserstein,
 )
 
 __all__ = [
     "Estimate",
     "Mixture",
     "conditional_entropy",
+    "conditional_relative_entropy",
     "entropy_by_neighbours",
     "entropy_by_quadrature",
     "entropy_by_sampling",
@@ -32,6 +35,7 @@ __all__ = [
     "gaussian_entropy",
     "gaussian_mutual_information",
     "gaussian_relative_entropy",
+    "gaussian_wasserstein",
     "marginal",
     "mutual_information_by_neighbours",
     "mutual_information_by_sampling",

@@ -8,16 +8,16 @@ from torch import Tensor
 from scalelib import _check
 
 
-def double(name: str, values: Tensor, ndim: int) -> Tensor:
-    """Return ``values`` as a finite float64 tensor with ``ndim`` axes on the CPU."""
+def double(name: str, values: Tensor, ndim: int | None = None) -> Tensor:
+    """Return ``values`` as a finite float64 tensor on the CPU, with ``ndim`` axes if given."""
     _check.floating(name, values)
-    if values.ndim != ndim:
+    if ndim is not None and values.ndim != ndim:
         raise ValueError(f"{name} must have {ndim} axes, found shape {tuple(values.shape)}")
     return values.detach().to("cpu", torch.float64)
 
 
-def nonnegative(name: str, values: Tensor, ndim: int) -> Tensor:
-    """Return ``values`` as non-negative float64 numbers with ``ndim`` axes."""
+def nonnegative(name: str, values: Tensor, ndim: int | None = None) -> Tensor:
+    """Return ``values`` as :func:`double` does if no number is negative."""
     found = double(name, values, ndim)
     if bool((found < 0).any()):
         raise ValueError(f"{name} must not be negative, found {float(found.min()):g}")

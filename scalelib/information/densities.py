@@ -197,7 +197,7 @@ def marginal(
     tensor([0.7500], dtype=torch.float64)
     """
     factor, variance = per_coordinate(process, i, mixture("data", data).dimension)
-    kept = kept_coordinates(process, data.dimension, without_mean=without_mean)
+    kept = kept_coordinates(process, data.dimension, without_mean)
     return Mixture(
         (factor * data.means)[:, kept],
         (factor.square() * data.variances + variance)[..., kept],
@@ -231,9 +231,9 @@ def per_coordinate(
 
 
 def kept_coordinates(
-    process: LinearGaussianScaleSpace, dimension: int, *, without_mean: bool
+    process: LinearGaussianScaleSpace, dimension: int, without_mean: bool
 ) -> Tensor:
-    """Mask (d,) of the coordinates that remain, all of them unless ``without_mean``."""
+    """Mask (d,) of the coordinates that remain: all of them unless ``without_mean``."""
     kept = torch.ones(dimension, dtype=torch.bool)
     if not without_mean:
         return kept

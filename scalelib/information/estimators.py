@@ -156,7 +156,7 @@ def mutual_information_by_sampling(
     count = _check.integer("count", count, low=2)
     i = _check.integer("i", i, low=1)
     image = marginal(process, data, i, without_mean=without_mean)
-    kept = kept_coordinates(process, data.dimension, without_mean=without_mean)
+    kept = kept_coordinates(process, data.dimension, without_mean)
     factor, variance = (x[kept] for x in per_coordinate(process, i, data.dimension))
     if bool((variance == 0).any()):
         raise ValueError(

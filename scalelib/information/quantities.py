@@ -8,15 +8,18 @@ import torch
 from torch import Tensor
 
 from scalelib import _check
-from scalelib.information.densities import per_coordinate
+from scalelib.information._arguments import double, nonnegative
+from scalelib.information.densities import kept_coordinates, per_coordinate
 from scalelib.processes import LinearGaussianScaleSpace
 
 __all__ = [
     "conditional_entropy",
+    "conditional_relative_entropy",
     "entropy_power",
     "gaussian_entropy",
     "gaussian_mutual_information",
     "gaussian_relative_entropy",
+    "gaussian_wasserstein",
 ]
 
 
@@ -50,7 +53,7 @@ def gaussian_entropy(variances: Tensor) -> float:
     >>> round(gaussian_entropy(torch.ones(1)), 4)
     1.4189
     """
-    c = _variances("variances", variances)
+    c = nonnegative("variances", variances)
     return float(0.5 * (2 * math.pi * math.e * c).log().sum())
 
 
@@ -70,13 +73,14 @@ def conditional_entropy(
     dimension : int
         Number of grey values n of an image, channels included.
     without_mean : bool
-        Leave out mode 0 of every channel of a blurring process: for linearised osmosis, which has
-        no noise there.
+        Project out the constants: leave out mode 0 of every channel of a blurring process. For
+        linearised osmosis, which has no noise there.
 
     Returns
     -------
     float
-        -inf where a mode carries no noise, such as for homogeneous diffusion.
+        -inf where a mode carries no noise: mode 0 of linearised osmosis, every mode of homogeneous
+        diffusion, which is deterministic.
 
     Raises
     ------
@@ -94,15 +98,9 @@ def conditional_entropy(
     >>> round(conditional_entropy(VariancePreserving([0.5, 0.5]), 1, dimension=2), 4)
     2.1447
     """
-    i = _check.integer("i", i, low=1, high=process.steps)
-    dimension = _check.integer("dimension", dimension, low=1)
+    i = _check.integer("i", i, low=1)
     _, variance = per_coordinate(process, i, dimension)
-    if without_mean:
-        if process.shape is None:
-            raise ValueError(f"without_mean needs a blurring process, found {process!r}")
-        modes = process.shape[0] * process.shape[1]
-        variance = variance.view(-1, modes)[:, 1:]
-    return gaussian_entropy(variance) if variance.numel() else 0.0
+    return gaussian_entropy(variance[kept_coordinates(process, dimension, without_mean)])
 
 
 def gaussian_relative_entropy(
@@ -131,8 +129,8 @@ def gaussian_relative_entropy(
 
     Notes
     -----
-    Source: Kullback, Information Theory and Statistics, 1959, Chapter 9. Each term is evaluated as
-    x - ln(1 + x), which keeps its accuracy for nearly equal variances.
+    Source: Kullback, Information Theory and Statistics, 1959, Chapter 9. Evaluated as
+    x - ln(1 + x) with x = c / c' - 1, so that the absolute error vanishes for equal variances.
 
     Examples
     --------
@@ -141,20 +139,120 @@ def gaussian_relative_entropy(
     >>> gaussian_relative_entropy(one, one, zero, one)
     0.5
     """
-    p, q = _variances("variances", variances), _variances("other_variances", other_variances)
-    a, b = (_check.floating(n, m).double() for n, m in (("mean", mean), ("other_mean", other_mean)))
-    if not p.shape == q.shape == a.shape == b.shape:
-        shapes = [tuple(x.shape) for x in (a, p, b, q)]
-        raise ValueError(f"means and variances must have the same shape, found {shapes}")
+    a, p, b, q = _two_gaussians(mean, variances, other_mean, other_variances)
     if bool((p == 0).any()) or bool((q == 0).any()):
         raise ValueError("variances must be positive, found 0")
     excess = (p - q) / q
-    terms = excess - torch.log1p(excess) + (a - b).square() / q
-    return float(0.5 * terms.sum())
+    # Near -1 the sum 1 + x has lost the digits of a small p / q.
+    log = torch.where(excess > -0.5, torch.log1p(excess), p.log() - q.log())
+    return float(0.5 * (excess - log + (a - b).square() / q).sum())
+
+
+def conditional_relative_entropy(
+    process: LinearGaussianScaleSpace,
+    i: int,
+    mean: Tensor,
+    variances: Tensor,
+    other_mean: Tensor,
+    other_variances: Tensor,
+) -> float:
+    r"""Relative entropy of the transition 0 -> i to a Gaussian, averaged over the data, in nats.
+
+    .. math:: \mathrm{KL}\big(p(u_i \mid u_0) \,\|\, N(\nu, c') \,\big|\, p(u_0)\big)
+              = \frac12 \sum_k \Big( \frac{S_i(k)^2}{c'_k} - 1 - \ln \frac{S_i(k)^2}{c'_k}
+              + \frac{M_i(k)^2 c_k + (M_i(k) \mu_k - \nu_k)^2}{c'_k} \Big)
+
+    Parameters
+    ----------
+    process : LinearGaussianScaleSpace
+        A process with noise in every mode at scale i.
+    i : int
+        Scale, 1 <= i <= m.
+    mean, variances : Tensor, shape (d,)
+        Of the data in the basis of the process, not negative; the data need not be Gaussian.
+    other_mean, other_variances : Tensor, shape (d,)
+        Of the Gaussian N(nu, diag(c')); variances positive.
+
+    Returns
+    -------
+    float
+        An upper bound of :math:`\mathrm{KL}(p(u_i) \| N(\nu, c'))`. The gap is exactly the mutual
+        information :math:`I(U_0; U_i)`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes do not fit, or a mode carries no noise.
+
+    Notes
+    -----
+    Our addition to Proposition 4 of the 2023 paper and Proposition 6 of the 2024 paper (steady
+    state): for the variance preserving process and N(0, I) the bound is
+    :math:`\frac12 (\bar\alpha\, E|U_0|^2 - n \bar\alpha - n \ln(1 - \bar\alpha))`, which gives
+    the rate. Source of the identity: Cover and Thomas, Elements of Information Theory, 2nd ed.,
+    Theorem 2.5.3 (chain rule of the relative entropy).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scalelib import VariancePreserving
+    >>> zero, one = torch.zeros(1), torch.ones(1)
+    >>> process = VariancePreserving([0.5])
+    >>> round(conditional_relative_entropy(process, 1, zero, one, zero, one), 4)
+    0.3466
+    """
+    i = _check.integer("i", i, low=1)
+    mu, c, nu, target = _two_gaussians(mean, variances, other_mean, other_variances)
+    factor, variance = per_coordinate(process, i, len(mu))
+    spread = float((factor.square() * c / target).sum())
+    return gaussian_relative_entropy(factor * mu, variance, nu, target) + spread / 2
+
+
+def gaussian_wasserstein(
+    mean: Tensor, variances: Tensor, other_mean: Tensor, other_variances: Tensor
+) -> float:
+    r"""2-Wasserstein distance of two Gaussians with diagonal covariances.
+
+    .. math:: W_2(p, q)^2 = \sum_k (\mu_k - \mu'_k)^2
+              + \Big(\sqrt{c_k} - \sqrt{c'_k}\,\Big)^2
+
+    Parameters
+    ----------
+    mean, variances : Tensor, shape (d,)
+        Of p; variances not negative.
+    other_mean, other_variances : Tensor, shape (d,)
+        Of q; variances not negative.
+
+    Returns
+    -------
+    float
+        A distance in the unit of the image, not its square.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes differ, or a variance is negative.
+
+    Notes
+    -----
+    Source: Dowson and Landau, The Fréchet distance between multivariate normal distributions,
+    Journal of Multivariate Analysis 12, 1982, for covariances that commute.
+
+    Examples
+    --------
+    >>> import torch
+    >>> zero, one = torch.zeros(1), torch.ones(1)
+    >>> gaussian_wasserstein(3 * one, one, zero, 25 * one)
+    5.0
+    """
+    a, p, b, q = _two_gaussians(mean, variances, other_mean, other_variances)
+    total = p.sqrt() + q.sqrt()
+    gap = torch.where(total > 0, (p - q) / total, 0.0)
+    return float(torch.linalg.vector_norm(torch.cat([a - b, gap])))
 
 
 def gaussian_mutual_information(
-    process: LinearGaussianScaleSpace, i: int, variances: Tensor
+    process: LinearGaussianScaleSpace, i: int, variances: Tensor, *, without_mean: bool = False
 ) -> float:
     r"""Mutual information :math:`I(U_0; U_i)` for Gaussian data, in nats.
 
@@ -168,11 +266,14 @@ def gaussian_mutual_information(
         Scale, 1 <= i <= m.
     variances : Tensor, shape (d,)
         Variances of the data in the basis of the process, not negative.
+    without_mean : bool
+        Project out the constants, see :func:`conditional_entropy`.
 
     Returns
     -------
     float
-        inf where a mode with variance and signal carries no noise.
+        inf where a mode with variance and signal carries no noise: linearised osmosis and
+        homogeneous diffusion keep what such a mode tells.
 
     Raises
     ------
@@ -191,10 +292,11 @@ def gaussian_mutual_information(
     >>> round(value, 4)
     0.3466
     """
-    i = _check.integer("i", i, low=1, high=process.steps)
-    c = _variances("variances", variances).flatten()
-    factor, variance = per_coordinate(process, i, c.numel())
-    signal = factor.square() * c
+    i = _check.integer("i", i, low=1)
+    c = nonnegative("variances", variances, 1)
+    kept = kept_coordinates(process, len(c), without_mean)
+    factor, variance = (x[kept] for x in per_coordinate(process, i, len(c)))
+    signal = factor.square() * c[kept]
     # 0 / 0 is a mode without signal: it tells nothing.
     ratio = torch.where(signal > 0, signal / variance, 0.0)
     return float(0.5 * torch.log1p(ratio).sum())
@@ -240,8 +342,16 @@ def entropy_power(entropy: float, dimension: int) -> float:
     return math.exp(2 * entropy / dimension - 1) / (2 * math.pi)
 
 
-def _variances(name: str, variances: Tensor) -> Tensor:
-    c = _check.floating(name, variances).detach().double()
-    if bool((c < 0).any()):
-        raise ValueError(f"{name} must not be negative, found {float(c.min()):g}")
-    return c
+def _two_gaussians(
+    mean: Tensor, variances: Tensor, other_mean: Tensor, other_variances: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    found = (
+        double("mean", mean, 1),
+        nonnegative("variances", variances, 1),
+        double("other_mean", other_mean, 1),
+        nonnegative("other_variances", other_variances, 1),
+    )
+    shapes = [tuple(x.shape) for x in found]
+    if len(set(shapes)) > 1:
+        raise ValueError(f"means and variances must have the same shape, found {shapes}")
+    return found
