@@ -20,7 +20,19 @@ from torch import Tensor
 from scalelib.information import Mixture, marginal
 from scalelib.processes import VariancePreserving
 
-__all__ = ["DATA", "END", "Field", "along", "density", "drift", "kernel", "rate", "residual"]
+__all__ = [
+    "DATA",
+    "END",
+    "Field",
+    "Terms",
+    "along",
+    "density",
+    "drift",
+    "kernel",
+    "mixture_density",
+    "rate",
+    "residual",
+]
 
 Field = Callable[[Tensor, float], Tensor]
 """Function of positions, shape (n,), and of one time."""
@@ -62,9 +74,15 @@ def kernel(u: Tensor, t: float, x: Tensor, start: float) -> Tensor:
 
 def density(u: Tensor, t: float) -> Tensor:
     """Density of U_t for the initial law :data:`DATA`."""
-    law = marginal(process(0.0, t), DATA, 1)
-    parts = torch.exp(law.log_weights - (u[:, None] - law.means.T).square() / (2 * law.variances.T))
-    return (parts / (2 * math.pi * law.variances.T).sqrt()).sum(dim=1)
+    return mixture_density(marginal(process(0.0, t), DATA, 1), u)
+
+
+def mixture_density(law: Mixture, u: Tensor) -> Tensor:
+    """Density of a mixture in one dimension, shape of ``u``; hands on gradients."""
+    variances = law.variances.reshape(-1)
+    squares = (u[:, None] - law.means[:, 0]).square() / variances
+    parts = (law.log_weights - squares / 2).exp() / (2 * math.pi * variances).sqrt()
+    return parts.sum(dim=1)
 
 
 def along(y: Tensor, u: Tensor) -> Tensor:

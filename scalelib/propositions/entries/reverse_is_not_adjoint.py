@@ -1,0 +1,268 @@
+"""E-11: the backward equation is the adjoint one; turning the process round takes the score."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import sympy
+import torch
+from torch import Tensor
+
+from scalelib.information import Mixture, marginal
+from scalelib.processes import VariancePreserving
+from scalelib.propositions import _feller as feller
+from scalelib.propositions._reverse import Posterior, evolve, grid
+from scalelib.propositions.derivation import Derivation
+from scalelib.propositions.instances import process
+from scalelib.propositions.statement import (
+    Check,
+    Claim,
+    Control,
+    Expectation,
+    Outcome,
+    Proposition,
+    Topic,
+    Trial,
+)
+
+__all__ = ["PROPOSITIONS"]
+
+TOLERANCE = 1e-10
+SINGLE = Mixture(torch.tensor([[0.6]]).double(), torch.tensor([0.25]).double())
+"""Gaussian data: here the exact kernel is Gaussian."""
+
+
+def derivation() -> Derivation:
+    """Turn a diffusion round: the density times the transition density is what evolves."""
+    u, tau = sympy.symbols("u tau", real=True)
+    m1, m2, p, k = (sympy.Function(name)(u, tau) for name in ("m_1", "m_2", "p", "k"))
+    known = {
+        sympy.diff(p, tau): sympy.diff(m2 * p, u, 2) / 2 - sympy.diff(m1 * p, u),
+        sympy.diff(k, tau): -m2 / 2 * sympy.diff(k, u, 2) - m1 * sympy.diff(k, u),
+    }
+    back = -m1 + sympy.diff(m2 * p, u) / p
+
+    def forward(q: Any) -> Any:
+        return sympy.diff(m2 * q, u, 2) / 2 - sympy.diff(back * q, u)
+
+    steps = Derivation()
+    text = r"$p$ solves the forward equation of drift $-m_1 + \partial(m_2 p) / p$: residual."
+    steps.equal(text, (sympy.diff(-p, tau) - forward(p)).subs(known), 0)
+    steps.equal(
+        "So does its product with the transition density $k$: residual.",
+        (sympy.diff(-p * k, tau) - forward(p * k)).subs(known),
+        0,
+    )
+    rest = (sympy.diff(-p, tau)).subs(known) - m2 / 2 * sympy.diff(p, u, 2) - m1 * sympy.diff(p, u)
+    vp = {m1: -u / 2, m2: 1}
+    return steps.equal(
+        r"For the process with $\beta = 1$ the density leaves in the backward equation (25)",
+        rest.subs(vp).doit(),
+        -sympy.diff(p, u, 2) - p / 2,
+    )
+
+
+def turned(weight: float) -> feller.Terms:
+    """Forward equation of the reverse process; the score enters the drift with a weight."""
+
+    def terms(u: Tensor, t: float, p: Tensor) -> Tensor:
+        beta = feller.rate(t)
+        drift = weight * beta * feller.along(feller.density(u, t).log(), u) - feller.drift(u, t)
+        return feller.along(drift * p, u) - beta / 2 * feller.along(feller.along(p, u), u)
+
+    return terms
+
+
+def adjoint(u: Tensor, t: float, p: Tensor) -> Tensor:
+    """Backward equation (25), with the minus on the time derivative."""
+    slope = feller.along(p, u)
+    return -feller.rate(t) / 2 * feller.along(slope, u) - feller.drift(u, t) * slope
+
+
+def joint(u: Tensor, t: float) -> Tensor:
+    """Joint density of U_t and of a fixed value at the end."""
+    return feller.density(u, t) * feller.kernel(torch.tensor(0.3).double(), feller.END, u, t)
+
+
+def solves(field: feller.Field, terms: feller.Terms) -> Check:
+    """Relative residual of an equation."""
+    return lambda trial: Outcome(feller.residual(field, terms), TOLERANCE)
+
+
+def backward_solution(u: Tensor, t: float) -> Tensor:
+    """Solution of (25) that is the density of U_END at the end: its conditional expectation."""
+    factor, variance = feller.process(t, feller.END).direct(1)
+    late = marginal(feller.process(0.0, feller.END), feller.DATA, 1)
+    widened = Mixture(late.means, late.variances + variance, late.log_weights.exp())
+    return feller.mixture_density(widened, factor * u)
+
+
+def mass(trial: Trial) -> Outcome:
+    """Integral at time 0 of what (25) makes of the density of U_END."""
+    del trial
+    u = torch.linspace(-40, 40, 8001, dtype=torch.float64)
+    found = float(backward_solution(u, 0.0).sum() * (u[1] - u[0]))
+    return Outcome(found, TOLERANCE, expected=math.exp((feller.END + feller.END**2 / 2) / 2))
+
+
+def arrival(weight: float, data: Mixture) -> Check:
+    """L1 distance from the data of the reverse evolution that starts at U_END."""
+
+    def check(trial: Trial) -> Outcome:
+        del trial
+        exact = data.log_density(grid()[:, None]).exp()
+        gap = (evolve(data, weight) - exact).abs().sum() * (grid()[1] - grid()[0])
+        return Outcome(float(gap), 1e-8)  # a hundred times that of the time integration
+
+    return check
+
+
+def one_step_back(data: Mixture, gaussian: bool) -> Check:
+    """L1 distance of a reverse step from the law it must reach, over all steps."""
+
+    def check(trial: Trial) -> Outcome:
+        del trial
+        chain, gap = process("variance preserving"), 0.0
+        u = torch.linspace(-7, 7, 1001, dtype=torch.float64)
+        width = float(u[1] - u[0])
+        for i in range(1, chain.steps + 1):
+            early, late = marginal(chain, data, i - 1), marginal(chain, data, i)
+            a, b2 = chain.coefficients(i)
+            posterior = Posterior(early, a, b2, u)
+            weights = width * late.log_density(u[:, None]).exp()
+            found = weights @ (posterior.gaussian(u) if gaussian else posterior.mixture(u))
+            exact = early.log_density(u[:, None]).exp()
+            gap = max(gap, width * float((found - exact).abs().sum()))
+        return Outcome(gap, TOLERANCE)
+
+    return check
+
+
+def small_steps(order: int) -> Check:
+    """Relative entropy of exact and Gaussian kernel over its leading term, extrapolated."""
+
+    def check(trial: Trial) -> Outcome:
+        del trial
+        half = VariancePreserving([0.5])
+        early = marginal(half, feller.DATA, 1)
+        ratios = [non_normality(early, beta) / beta**order for beta in (2.0**-7, 2.0**-8)]
+        leading = third_derivative(early) / 12
+        # The next term is of relative size beta; extrapolation leaves terms of size beta^2.
+        return Outcome((2 * ratios[1] - ratios[0]) / leading, 1e-3, expected=1.0)
+
+    return check
+
+
+def non_normality(early: Mixture, beta: float) -> float:
+    """Mean relative entropy, in nats, of a reverse step and the Gaussian with its moments."""
+    step = VariancePreserving([beta])
+    a, b2 = step.coefficients(1)
+    u = torch.linspace(-7, 7, 701, dtype=torch.float64)
+    weights = marginal(step, early, 1).log_density(u[:, None]).exp() * (u[1] - u[0])
+    return float(weights @ Posterior(early, a, b2, u).relative_entropy())
+
+
+def third_derivative(law: Mixture) -> float:
+    """Mean square of the third derivative of the log-density."""
+    u = torch.linspace(-8, 8, 1601, dtype=torch.float64).requires_grad_()
+    p = feller.mixture_density(law, u)
+    found = p.log()
+    for _ in range(3):
+        found = feller.along(found, u)
+    return float((p * found.square()).sum().detach() * (u[1] - u[0]).detach())
+
+
+VP = "variance preserving"
+PROPOSITIONS = (
+    Proposition(
+        label="E-11",
+        title="The reverse process needs the score",
+        source="2023, Section 3.2, equation (25)",
+        statement=(
+            r"(25) is the adjoint of (24), in the earlier variable. The reverse process has the "
+            r"drift $-m_1 + m_2\, \partial \ln p_t$, with the score of the density. Its exact "
+            r"transition kernels are mixtures for mixed data, and Gaussian only in the limit of "
+            r"small steps."
+        ),
+        topic=Topic.READING,
+        chapter="reading-notes",
+        anchors=("note-e-11",),
+        claims=(
+            Claim(
+                VP,
+                Expectation.HOLDS,
+                solves(feller.density, turned(1.0)),
+                "relative residual of the density",
+                aspect="score",
+            ),
+            Claim(
+                VP,
+                Expectation.HOLDS,
+                solves(joint, turned(1.0)),
+                "relative residual of the joint density",
+                aspect="joint density",
+            ),
+            Claim(
+                VP,
+                Expectation.HOLDS,
+                solves(backward_solution, adjoint),
+                "relative residual of the conditional expectation",
+                aspect="backward equation",
+            ),
+            Claim(
+                VP,
+                Expectation.FAILS,
+                mass,
+                "integral at time 0 of what was a density at the end",
+                aspect="mass under the backward equation",
+            ),
+            Claim(
+                VP,
+                Expectation.HOLDS,
+                arrival(1.0, feller.DATA),
+                "L1 distance from the data",
+                aspect="evolution, mixture",
+            ),
+            Claim(
+                VP,
+                Expectation.HOLDS,
+                arrival(1.0, SINGLE),
+                "L1 distance from the data",
+                aspect="evolution, Gaussian",
+            ),
+            Claim(
+                VP,
+                Expectation.HOLDS,
+                one_step_back(feller.DATA, gaussian=False),
+                "L1 distance, worst of 12 steps",
+                aspect="kernel is a mixture",
+            ),
+            Claim(
+                VP,
+                Expectation.HOLDS,
+                one_step_back(SINGLE, gaussian=True),
+                "L1 distance, worst of 12 steps",
+                aspect="kernel for Gaussian data",
+            ),
+            Claim(
+                VP,
+                Expectation.HOLDS,
+                small_steps(3),
+                "relative entropy to a Gaussian kernel over its leading term in beta^3",
+                aspect="small steps",
+            ),
+        ),
+        controls=(
+            Control("drift without score", VP, solves(feller.density, turned(0.0))),
+            Control("drift with 99% of the score", VP, solves(feller.density, turned(0.99))),
+            Control("density in (25)", VP, solves(feller.density, adjoint)),
+            Control("evolution without score", VP, arrival(0.0, feller.DATA)),
+            Control("evolution with half of the score", VP, arrival(0.5, feller.DATA)),
+            Control("Gaussian kernel", VP, one_step_back(feller.DATA, gaussian=True)),
+            Control("leading term in beta^2", VP, small_steps(2)),
+        ),
+        functions=("scalelib.VariancePreserving", "scalelib.information.marginal"),
+        derivation=derivation,
+    ),
+)
