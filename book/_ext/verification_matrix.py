@@ -1,7 +1,7 @@
 """The page of the verification matrix: ``scalelib verify`` runs once, its records become tables.
 
-The records lie in a file that is named by the same hash as the cache of executed notebooks. A failed
-check or an accepted negative control ends the build.
+The records lie in a file that is named by the same hash as the cache of executed notebooks. A
+failed check or an accepted negative control ends the build.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ SIGNS = {
     "not applicable": "–",
     "rejected": "✓",
 }
+ARGUMENTS = ["verify"]
 logger = logging.getLogger(__name__)
 
 
@@ -47,13 +48,13 @@ def verify(path: Path) -> None:
     if not path.exists():
         logger.info("Verifying every proposition ...")
         path.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "scalelib", "verify", "--json"]
-        unfinished = path.with_suffix(".unverified")
-        run = subprocess.run([*command, str(unfinished)], capture_output=True, text=True, check=False)
+        unverified = path.with_suffix(".unverified")
+        command = [sys.executable, "-m", "scalelib", *ARGUMENTS, "--json", str(unverified)]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
         if run.returncode:
+            unverified.unlink(missing_ok=True)
             raise ExtensionError(f"scalelib verify failed:\n{run.stdout}{run.stderr}")
-        unfinished.replace(path)
-        logger.info(run.stdout.strip().rsplit("\n", 4)[-4])
+        unverified.replace(path)
     os.utime(path)
     kept = sorted(path.parent.glob("*.json"), key=lambda file: file.stat().st_mtime, reverse=True)
     for old in kept[KEEP:]:
@@ -86,7 +87,9 @@ class Details(Matrix):
         """Return one block for each proposition."""
         records = read_records(Path(self.config.verification_file))
         self.env.note_dependency(self.config.verification_file)
-        return self.parsed(line for entry in propositions().values() for line in block(entry, records))
+        return self.parsed(
+            line for entry in propositions().values() for line in block(entry, records)
+        )
 
 
 def overview(records: Sequence[Record]) -> Iterator[str]:
@@ -96,8 +99,8 @@ def overview(records: Sequence[Record]) -> Iterator[str]:
     sampled = [r for r in checks if r.count is not None]
     yield (
         f"{len(checks)} checks came out as expected and {len(controls)} negative controls were "
-        f"rejected, in {sum(r.seconds for r in records):.0f} s. {len(checks) - len(sampled)} checks "
-        f"are deterministic, {len(sampled)} draw samples."
+        f"rejected, in {sum(r.seconds for r in records):.0f} s. "
+        f"{len(checks) - len(sampled)} checks are deterministic, {len(sampled)} draw samples."
     )
     yield ""
 
@@ -106,7 +109,9 @@ def matrices(records: Sequence[Record]) -> Iterator[str]:
     """One table of propositions against processes for each topic that concerns processes."""
     for topic in MATRIX:
         chosen = [entry for entry in propositions().values() if entry.topic is topic]
-        rows = [[f"{link(e)} {e.title}", *(cell(e, name, records) for name in NAMES)] for e in chosen]
+        rows = [
+            [f"{link(e)} {e.title}", *(cell(e, name, records) for name in NAMES)] for e in chosen
+        ]
         if rows:
             heading = ["proposition", *NAMES]
             yield from table(topic.value, heading, rows, "verification")
@@ -127,7 +132,7 @@ def single(records: Sequence[Record]) -> Iterator[str]:
 
 
 def main_records(entry: Proposition, records: Sequence[Record]) -> list[Record]:
-    """Records of the claims, without derivations and controls."""
+    """Select the records of the claims, without derivations and controls."""
     return [
         r
         for r in records
@@ -136,7 +141,7 @@ def main_records(entry: Proposition, records: Sequence[Record]) -> list[Record]:
 
 
 def cell(entry: Proposition, name: str, records: Sequence[Record]) -> str:
-    """What was found for one process."""
+    """Show what was found for one process."""
     found = [r for r in main_records(entry, records) if r.process == name]
     return "<br>".join(verdict(r) for r in found) if found else "not stated"
 
@@ -156,12 +161,14 @@ def pretty(measured: str) -> str:
 
 
 def link(entry: Proposition) -> str:
-    """The label, linked to the chapter."""
+    """Show the label, linked to the chapter."""
     return f"[**{entry.label}**](/book/{entry.chapter}.md)"
 
 
-def table(caption: str, heading: Sequence[str], rows: Sequence[Sequence[str]], name: str) -> Iterator[str]:
-    """A table that a style sheet can turn into cards; cells know their column by its number."""
+def table(
+    caption: str, heading: Sequence[str], rows: Sequence[Sequence[str]], name: str
+) -> Iterator[str]:
+    """Write a table that a style sheet can turn into cards: columns are known by their number."""
     yield f"## {caption}\n"
     yield f":::{{table}}\n:class: {name}\n"
     yield f"| {' | '.join(heading)} |"
@@ -171,7 +178,7 @@ def table(caption: str, heading: Sequence[str], rows: Sequence[Sequence[str]], n
 
 
 def block(entry: Proposition, records: Sequence[Record]) -> Iterator[str]:
-    """A folded block: statement, source, links, and every record."""
+    """Write a folded block: statement, source, links, and every record."""
     own = [r for r in records if r.label == entry.label]
     yield f"::::{{dropdown}} {entry.label}: {entry.title}"
     yield f":name: verified-{entry.label.lower()}\n"
