@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import final
 
 import torch
@@ -36,6 +36,13 @@ class Coupling:
     from_noise: Tensor
     r"""Matrices :math:`B_0 = 0, B_1, \ldots, B_m`, shape (m + 1, n, m n), float64."""
 
+    @cached_property
+    def _noise(self) -> Tensor:
+        """Covariance of all scales given the image, shape (m + 1, n, m + 1, n)."""
+        scales, n = self.from_noise.shape[:2]
+        stacked = self.from_noise.flatten(0, 1)
+        return (stacked @ stacked.T).reshape(scales, n, scales, n)
+
     def covariance(self, k: int, i: int, initial: Tensor | None = None) -> Tensor:
         r"""Covariance of two scales, :math:`A_k C_0 A_i^\top + B_k B_i^\top`.
 
@@ -50,7 +57,7 @@ class Coupling:
         -------
         Tensor, shape (n, n)
         """
-        found = self.from_noise[k] @ self.from_noise[i].T
+        found = self._noise[k, :, i]
         if initial is not None:
             found = found + self.from_image[k] @ initial @ self.from_image[i].T
         return found

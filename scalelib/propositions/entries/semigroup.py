@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
-import sympy
+import math
 
+import sympy
+import torch
+from torch import Tensor
+
+from scalelib.osmosis import Osmosis
 from scalelib.processes import LinearGaussianScaleSpace
+from scalelib.propositions.couplings import (
+    Draw,
+    independent,
+    markov,
+    measure,
+    one_jump_each,
+    one_noise,
+)
 from scalelib.propositions.derivation import Derivation
+from scalelib.propositions.entries.transition import (
+    SAMPLES,
+    closed_form,
+    modes,
+    residual,
+    squared,
+    white,
+)
 from scalelib.propositions.instances import (
     OSMOSIS,
     PROCESSES,
+    SHAPE,
+    STEPS,
     Tampered,
     pairs,
     process,
     relative_gap,
 )
+from scalelib.propositions.laws import SPECTRUM
 from scalelib.propositions.statement import (
     Check,
     Claim,
@@ -30,9 +54,17 @@ __all__ = ["PROPOSITIONS"]
 TOLERANCE = 1e-12
 """Relative; the composition of three closed forms loses a few units in the last place."""
 
+NOISY = tuple(PROCESSES)[:-1]
+"""All but homogeneous diffusion."""
+
+VP, IHD, LO = "variance preserving", "inverse heat dissipation", "linearised osmosis"
+
+
+# The proof, in one mode
+
 
 def derivation() -> Derivation:
-    """Two transitions in a row have the mean factor and the variance of one."""
+    """Compose two transitions; see what they make of the covariance of two scales."""
     a, b, u = sympy.symbols("M_kj M_ji u", real=True)
     s, t = sympy.symbols("S_kj S_ji", positive=True)
     g, h = sympy.symbols("G_1 G_2", real=True)
@@ -40,7 +72,26 @@ def derivation() -> Derivation:
     steps = Derivation()
     steps.equal("The mean factors multiply.", after.coeff(u), a * b)
     variance = after.coeff(g) ** 2 + after.coeff(h) ** 2
-    return steps.equal("Independent noises add their variances.", variance, b**2 * s**2 + t**2)
+    steps.equal("Independent noises add their variances.", variance, b**2 * s**2 + t**2)
+    return _markov(steps)
+
+
+def _markov(steps: Derivation) -> Derivation:
+    """Which covariance x of the noises of scales k and i leaves no memory of the image."""
+    c, sigma, M_k, M_ki, x = sympy.symbols("c S_k M_k M_ki x", positive=True)
+    present, M_i = M_k**2 * c + sigma**2, M_ki * M_k
+    rest = M_i * c - M_k * c * (M_k * M_i * c + x) / present
+    steps.equal(
+        "Covariance of the image and scale i given scale k, for noises of covariance x.",
+        rest,
+        M_k * c * (M_ki * sigma**2 - x) / present,
+    )
+    return steps.equal(
+        "It vanishes for the Markov chain only.", sympy.solve(rest, x)[0], M_ki * sigma**2
+    )
+
+
+# Kernels
 
 
 def composition(chain: LinearGaussianScaleSpace) -> Outcome:
@@ -56,16 +107,202 @@ def composition(chain: LinearGaussianScaleSpace) -> Outcome:
     return Outcome(gap, TOLERANCE)
 
 
-def checked(name: str) -> Check:
-    """Check of a standard instance."""
+def filtered(trial: Trial, *, implicit: bool = False) -> Outcome:
+    """Osmosis for a time of 1 and then of 2 against osmosis for 3, relative to the image."""
+    draws = torch.rand(2, 1, *SHAPE, generator=trial.generator(), dtype=torch.float64)
+    image, guidance = 64 + 127 * draws
+    osmosis = Osmosis(guidance=guidance, rtol=1e-14)
+    evolve = osmosis.step if implicit else osmosis.exact
+    gap = (evolve(evolve(image, 1.0), 2.0) - evolve(image, 3.0)).abs().max()
+    return Outcome(float(gap / image.max()), TOLERANCE)
+
+
+# Joint laws of scales, exact
+
+
+def two_scales(draw: Draw, chain: LinearGaussianScaleSpace) -> Outcome:
+    r"""Gap of the correlation of the noise of two scales, :math:`M_{k,i} S_k^2`, all pairs."""
+    found, V, gap = measure(draw, chain.steps, SHAPE), modes(chain.shape), 0.0
+    for k, i in (pair for pair in pairs(STEPS) if pair[0] > 0):
+        covariance = closed_form(chain, i, k)[0] * closed_form(chain, k)[1]
+        expected = (V * covariance.expand(SHAPE).flatten()) @ V.T
+        early, late = (found.covariance(j, j).diagonal().sqrt() for j in (k, i))
+        scale = early[:, None] * late
+        gap = max(gap, float(((found.covariance(k, i) - expected) / scale).abs().max()))
+    return Outcome(gap, TOLERANCE)
+
+
+def memory(draw: Draw, expected: float = 0.0) -> Outcome:
+    """Largest correlation of the image and a scale that the scale before does not explain."""
+    found, V = measure(draw, STEPS, SHAPE), modes(SHAPE)
+    data = (V * SPECTRUM) @ V.T
+    largest = max(float(found.memory(i - 1, i, data).abs().max()) for i in range(2, STEPS + 1))
+    return Outcome(largest, TOLERANCE, expected)
+
+
+def predicted(chain: LinearGaussianScaleSpace, *, shared: bool) -> float:
+    """Memory by the formula of the derivation: noise of each scale its own, or all one."""
+    V, c, largest = modes(SHAPE), SPECTRUM, 0.0
+    for i in range(2, STEPS + 1):
+        k = i - 1
+        (M_k, S2_k), (M_i, S2_i), (M_ki, _) = (
+            [x.flatten() for x in closed_form(chain, *scales)] for scales in ((k,), (i,), (i, k))
+        )
+        x = (S2_k * S2_i).sqrt() if shared else 0.0
+        rest = M_k * c * (M_ki * S2_k - x) / (M_k.square() * c + S2_k)
+        spreads = [((V * v) @ V.T).diagonal().sqrt() for v in (c, M_i.square() * c + S2_i)]
+        correlation = (V * rest) @ V.T / spreads[0][:, None] / spreads[1]
+        largest = max(largest, float(correlation.abs().max()))
+    return largest
+
+
+# Samples
+
+
+def samples(chain: LinearGaussianScaleSpace, *, repeated: bool = False) -> Check:
+    """Distance of the noise of two routes to the last scale from white noise.
+
+    The first takes single steps, the second jumps half of the way. The residual of the early half
+    and that of the late half, added and divided by the square root of 2, are white noise if both
+    are and if they are independent. A repeated draw makes them the same.
+    """
+
+    def check(trial: Trial) -> Outcome:
+        generator, half, m = trial.generator(), chain.steps // 2, chain.steps
+        u = 2 * torch.rand(SAMPLES, 1, *SHAPE, generator=generator, dtype=torch.float64) - 1
+        steps = chain.trajectory(u, range(1, m + 1), generator=generator)[[half - 1, m - 1]]
+        state = generator.get_state()
+        jumped = chain.sample(u, half, generator=generator)
+        if repeated:
+            generator.set_state(state)
+        routes = steps, (jumped, chain.sample(jumped, m, half, generator=generator))
+        return white([_sum(chain, u, *route) for route in routes], trial.alpha)
+
+    return check
+
+
+def _sum(chain: LinearGaussianScaleSpace, u: Tensor, middle: Tensor, end: Tensor) -> Tensor:
+    half, m = chain.steps // 2, chain.steps
+    early = residual(chain, u, middle, closed_form(chain, half))
+    late = residual(chain, middle, end, closed_form(chain, m, half))
+    count = min(early.shape[1], late.shape[1])  # the mean grey value may take no noise; it is first
+    return (early[:, -count:] + late[:, -count:]) / math.sqrt(2)
+
+
+# Claims
+
+
+def kernels(name: str) -> Check:
+    """Compose the closed forms of a standard instance."""
     return lambda trial: composition(process(name))
 
 
-def squared_beta(trial: Trial) -> Outcome:
-    """Single steps that draw noise of variance beta^2 instead of beta."""
-    del trial
-    return composition(Tampered(process("variance preserving"), lambda a, b2: (a, b2.square())))
+def joint(name: str) -> Check:
+    """Pairs of scales of a trajectory."""
+    return lambda trial: two_scales(markov(process(name)), process(name))
 
+
+def forgetful(name: str) -> Check:
+    """Triples of the image and two scales of a trajectory."""
+    return lambda trial: memory(markov(process(name)))
+
+
+def published(trial: Trial) -> Outcome:
+    """Noise of each scale its own: the coupling of Rissanen et al."""
+    del trial
+    chain = process(IHD)
+    return memory(independent(chain), predicted(chain, shared=False))
+
+
+def guided(trial: Trial) -> Outcome:
+    """One guidance noise for all scales: the coupling of osmosis itself."""
+    del trial
+    chain = process(LO)
+    return memory(one_jump_each(chain), predicted(chain, shared=True))
+
+
+CLAIMS = (
+    *(Claim(name, Expectation.HOLDS, kernels(name), "largest relative gap") for name in PROCESSES),
+    Claim(
+        OSMOSIS,
+        Expectation.HOLDS,
+        filtered,
+        "no law, but images: time 1 and then 2 against time 3, relative, guidance given",
+    ),
+    *(
+        Claim(
+            name,
+            Expectation.HOLDS,
+            joint(name),
+            "gap of the correlation of the noise of two scales, given the image",
+            aspect="two scales",
+        )
+        for name in NOISY
+    ),
+    *(
+        Claim(
+            name,
+            Expectation.HOLDS,
+            forgetful(name),
+            "correlation of image and scale i that scale i - 1 does not explain",
+            aspect="memory",
+        )
+        for name in NOISY
+    ),
+    Claim(
+        IHD,
+        Expectation.FAILS,
+        published,
+        "noise independent across scales, as published: not Markov; the same correlation",
+        aspect="published coupling",
+    ),
+    Claim(
+        LO,
+        Expectation.FAILS,
+        guided,
+        "one guidance noise for all scales, as in osmosis: not Markov; the same correlation",
+        aspect="coupling of osmosis",
+    ),
+    *(
+        Claim(
+            name,
+            Expectation.HOLDS,
+            samples(process(name)),
+            "Kolmogorov-Smirnov distance of the noise of two routes from white noise",
+            aspect="samples",
+            sampled=True,
+        )
+        for name in NOISY
+    ),
+)
+
+CONTROLS = (
+    Control(
+        "noise of variance beta^2", VP, lambda trial: composition(Tampered(process(VP), squared))
+    ),
+    Control(
+        "blur weaker by 1%",
+        "homogeneous diffusion",
+        lambda trial: composition(
+            Tampered(process("homogeneous diffusion"), lambda a, b2: (a**0.99, b2))
+        ),
+    ),
+    Control("one implicit step for two", OSMOSIS, lambda trial: filtered(trial, implicit=True)),
+    Control(
+        "one noise for all steps, two scales",
+        VP,
+        lambda trial: two_scales(one_noise(process(VP)), process(VP)),
+    ),
+    Control("one noise for all steps, memory", VP, lambda trial: memory(one_noise(process(VP)))),
+    Control(
+        "published coupling, two scales",
+        IHD,
+        lambda trial: two_scales(independent(process(IHD)), process(IHD)),
+    ),
+    Control("published coupling, memory", IHD, lambda trial: memory(independent(process(IHD)))),
+    Control("coupling of osmosis, memory", LO, lambda trial: memory(one_jump_each(process(LO)))),
+    Control("samples with the draw repeated", VP, samples(process(VP), repeated=True)),
+)
 
 PROPOSITIONS = (
     Proposition(
@@ -79,16 +316,16 @@ PROPOSITIONS = (
         ),
         topic=Topic.TRANSITION,
         chapter="semigroup",
-        anchors=("prop-semi",),
-        claims=(
-            *(
-                Claim(name, Expectation.HOLDS, checked(name), "largest relative gap")
-                for name in PROCESSES
-            ),
-            Claim(OSMOSIS, Expectation.NOT_APPLICABLE, remark="a filter has no transition kernel"),
+        anchors=("prop-semi", "property-semigroup"),
+        claims=CLAIMS,
+        controls=CONTROLS,
+        functions=(
+            "scalelib.LinearGaussianScaleSpace.direct",
+            "scalelib.LinearGaussianScaleSpace.sample",
+            "scalelib.LinearGaussianScaleSpace.trajectory",
+            "scalelib.Osmosis.exact",
         ),
-        controls=(Control("noise of variance beta^2", "variance preserving", squared_beta),),
-        functions=("scalelib.LinearGaussianScaleSpace.direct",),
         derivation=derivation,
+        tests=("tests/processes/test_base.py::test_transitions_form_a_semigroup",),
     ),
 )

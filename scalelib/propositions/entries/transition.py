@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sympy
@@ -221,11 +221,7 @@ def trajectories(draw: Draw, chain: LinearGaussianScaleSpace) -> Outcome:
 
 
 def samples(chain: LinearGaussianScaleSpace, original: LinearGaussianScaleSpace) -> Check:
-    r"""Kolmogorov-Smirnov distance of the last scale from its law, in single steps and at once.
-
-    The residual of an image in all modes, standardised by the table, has a squared norm with the
-    chi-square law. Correlated or repeated noise spreads it as well as noise of wrong size.
-    """
+    """Distance of the last scale from its law, in single steps and in one jump."""
 
     def check(trial: Trial) -> Outcome:
         generator, m = trial.generator(), chain.steps
@@ -234,22 +230,34 @@ def samples(chain: LinearGaussianScaleSpace, original: LinearGaussianScaleSpace)
             chain.trajectory(u, range(1, m + 1), generator=generator)[-1],
             chain.sample(u, m, generator=generator),
         )
-        distance = max(_distance(chain, u, found, closed_form(original, m)) for found in drawn)
-        critical = float(stats.kstwo.isf(trial.alpha / len(drawn), SAMPLES))
-        # At a fixed point the empirical distribution function deviates by 1 / (2 sqrt(n)) at most.
-        detectable = critical + float(stats.norm.ppf(0.99)) / (2 * math.sqrt(SAMPLES))
-        return Outcome(distance, critical, count=SAMPLES, detectable=detectable)
+        law = closed_form(original, m)
+        return white([residual(chain, u, found, law) for found in drawn], trial.alpha)
 
     return check
 
 
-def _distance(chain: LinearGaussianScaleSpace, u: Tensor, found: Tensor, law: Pair) -> float:
-    """Distance of the squared norms of the standardised residuals from the chi-square law."""
+def residual(chain: LinearGaussianScaleSpace, u: Tensor, found: Tensor, law: Pair) -> Tensor:
+    """Subtract the mean and divide by the deviation, in all modes with noise, shape (N, d)."""
     factor, variance = (x.expand(SHAPE) for x in law)
     noisy = variance > 0  # linearised osmosis keeps the mean grey value
-    residual = (chain.to_modes(found) - factor * chain.to_modes(u))[:, 0, noisy]
-    norms = (residual.square() / variance[noisy]).sum(dim=1)
-    return float(stats.kstest(norms.numpy(), stats.chi2(int(noisy.sum())).cdf).statistic)
+    noise = (chain.to_modes(found) - factor * chain.to_modes(u))[:, 0, noisy]
+    return noise / variance[noisy].sqrt()
+
+
+def white(residuals: Sequence[Tensor], alpha: float) -> Outcome:
+    """Largest Kolmogorov-Smirnov distance of squared norms from the chi-square law.
+
+    Noise that is correlated or repeated spreads them just as noise of wrong size does.
+    """
+    n, share = len(residuals[0]), alpha / len(residuals)
+    distance = max(
+        float(stats.kstest(z.square().sum(dim=1).numpy(), stats.chi2(z.shape[1]).cdf).statistic)
+        for z in residuals
+    )
+    critical = float(stats.kstwo.isf(share, n))
+    # At a fixed point an empirical distribution function deviates by 1 / (2 sqrt(n)) at most.
+    power = float(stats.norm.ppf(0.99)) / (2 * math.sqrt(n))
+    return Outcome(distance, critical, count=n, detectable=critical + power)
 
 
 def table(name: str) -> Check:
