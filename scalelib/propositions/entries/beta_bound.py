@@ -31,31 +31,26 @@ TOLERANCE = 1e-9
 
 def derivation() -> Derivation:
     """Follow (13) to (10), its limit, the counterexample, and the bound with n ln a."""
-    beta, n = sympy.symbols("beta n", positive=True)
-    unit = n * sympy.log(2 * sympy.pi * sympy.E) / 2
-    printed = unit + sympy.log(sympy.sqrt((1 - beta) * beta))
-    constant = (2 * sympy.pi * sympy.E) ** -n
-    left = sympy.exp(2 * (printed - unit))
+    beta, n, q = sympy.symbols("beta n q", positive=True)
+    unit, loss = n * sympy.log(2 * sympy.pi * sympy.E) / 2, sympy.log(beta * (1 - beta)) / 2
+    base, half = 2 * sympy.pi * sympy.E, sympy.Rational(1, 2)
     steps = Derivation()
-    steps.equal("From (13), squared: the left side of (15).", left, beta * (1 - beta))
-    steps.equal("Its right side.", sympy.exp(-2 * unit), constant)
-    low = sympy.Rational(1, 2) - sympy.sqrt(sympy.Rational(1, 4) - constant)
-    high = 1 - low
-    for text, root in (("lower", low), ("upper", high)):
-        steps.equal(f"The {text} end of (10) is a root of (15).", root * (1 - root), constant)
-        limit = sympy.limit(root, n, sympy.oo)
-        steps.equal(f"The {text} end for many pixels.", limit, 0 if text == "lower" else 1)
-    half = sympy.Rational(1, 2)
-    steps.true("The counterexample lies inside, n = 1.", low.subs(n, 1) < half)
-    before, after = (gauss(c) for c in (4, half * 4 + half))
-    steps.equal("Change of its entropy.", after - before, sympy.log(sympy.Rational(5, 8)) / 2)
-    right = unit + n * sympy.log(sympy.sqrt((1 - beta) * beta))
-    ratio = beta * (1 - beta) * 2 * sympy.pi * sympy.E
-    steps.equal("With n ln a in place of ln a.", sympy.exp(2 * right / n), ratio)
+    printed = sympy.exp(2 * (unit + loss), evaluate=False)
+    steps.equal("(13) asks that this be at least 1.", printed, base**n * beta * (1 - beta))
+    low, high = half - sympy.sqrt(half**2 - q), half + sympy.sqrt(half**2 - q)
+    steps.equal("(15) factorised, q = (2 pi e)^-n: (10).", (beta - low) * (beta - high), beta**2 - beta + q)
+    steps.equal("The constant for many pixels.", sympy.Limit(base**-n, n, sympy.oo), 0)
+    steps.equal("Lower end of (10).", sympy.Limit(low, q, 0), 0)
+    steps.equal("Upper end of (10).", sympy.Limit(high, q, 0), 1)
+    steps.true("1/2 lies inside, n = 1.", sympy.Lt(1 / base, half**2, evaluate=False))
+    change = gauss(half * 4 + half) - gauss(4)
+    steps.equal("Counterexample: change of the entropy.", change, sympy.log(half * 5 / 4) / 2)
+    right = sympy.exp((unit + n * loss) * 2 / n, evaluate=False)
+    steps.equal("With n ln a, this must be at least 1.", right, base * beta * (1 - beta))
     s, t = sympy.symbols("s t", positive=True)
     missing = gauss(s + t) - gauss(s) - gauss(t)
     left_over = gauss(s * t / (s + t))
-    return steps.equal("Gaussians of variance s and t: what (12) adds.", missing, -left_over)
+    return steps.equal("H(X + Y) - H(X) - H(Y), variances s and t.", missing, -left_over)
 
 
 def gauss(variance: sympy.Expr | int) -> sympy.Expr:

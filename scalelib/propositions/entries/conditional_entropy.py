@@ -38,21 +38,21 @@ TOLERANCE = 1e-10
 def derivation() -> Derivation:
     """Entropy of a Gaussian, and the sign of its change for each process."""
     s, x, lam, t, noise = sympy.symbols("S x lambda t s", positive=True)
-    power, beta = sympy.symbols("alpha_bar beta", positive=True)
+    power, beta = sympy.symbols(r"\bar\alpha beta", positive=True)
     density = sympy.exp(-(x**2) / (2 * s**2)) / sympy.sqrt(2 * sympy.pi * s**2)
     surprise = sympy.log(2 * sympy.pi * s**2) / 2 + x**2 / (2 * s**2)
-    mean = 2 * sympy.integrate(sympy.expand(density * surprise), (x, 0, sympy.oo))
+    mean = 2 * sympy.Integral(density * surprise, (x, 0, sympy.oo))
     entropy = sympy.log(2 * sympy.pi * sympy.E * s**2) / 2
     steps = Derivation()
-    steps.equal("Density of the noise in one mode.", sympy.exp(-surprise), density)
+    steps.equal("Density of the noise in one mode.", sympy.exp(-surprise, evaluate=False), density)
     steps.equal("Mean of its negative logarithm: the entropy.", mean, entropy)
     gain = (1 - (1 - beta) * power) - (1 - power)
     steps.equal("Variance preserving: gain of variance in a step.", gain, beta * power)
-    steps.true("It is positive.", beta * power > 0)
-    speed = sympy.diff(noise * (1 - sympy.exp(-lam * t)), t)
+    steps.true("It is positive.", sympy.Gt(beta * power, 0, evaluate=False))
+    speed = sympy.Derivative(noise * (1 - sympy.exp(-lam * t)), t)
     rate = noise * lam * sympy.exp(-lam * t)
     steps.equal("Linearised osmosis: speed of the deviation off mode 0.", speed, rate)
-    return steps.true("It is positive.", rate > 0)
+    return steps.true("It is positive.", sympy.Gt(rate, 0, evaluate=False))
 
 
 def predicted(name: str) -> Tensor:

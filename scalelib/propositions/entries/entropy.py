@@ -53,22 +53,21 @@ SAMPLES = 2000
 
 def derivation() -> Derivation:
     """Increase of the entropy power in a step, its two ends, and the approach to the limit."""
-    beta = sympy.Symbol("beta", positive=True)
-    n, c, d, alpha, trace = sympy.symbols("N c_1 c_2 alpha_bar trCov", positive=True)
+    beta, n, c, d, power = sympy.symbols(r"beta N c_1 c_2 \bar\alpha", positive=True)
     steps = Derivation()
     step = (1 - beta) * n + beta
-    steps.equal("What the entropy power gains at least.", step - n, beta * (1 - n))
+    steps.equal("What the entropy power N gains at least.", step - n, beta * (1 - n))
     determinant = ((1 - beta) * c + beta) * ((1 - beta) * d + beta)
     gap = determinant - ((1 - beta) * sympy.sqrt(c * d) + beta) ** 2
-    root = (sympy.sqrt(c) - sympy.sqrt(d)) ** 2
-    steps.equal("Gaussian data, n = 2: the gap of the bound.", gap, beta * (1 - beta) * root)
-    ceiling = (1 - beta) * (1 + alpha * (c - 1)) + beta
-    steps.equal("Mean variance after a step.", ceiling, 1 + (1 - beta) * alpha * (c - 1))
-    floor = (1 - beta) * (1 - alpha * (1 - n)) + beta
-    steps.equal("Least power after a step.", floor, 1 - (1 - beta) * alpha * (1 - n))
-    entropy = sympy.log((1 + alpha * (c - 1)) * (1 + alpha * (d - 1))) / 2
-    slope = sympy.diff(entropy, alpha).subs(alpha, 0)
-    return steps.equal("Slope at the end.", slope.subs(c, trace - d), (trace - 2) / 2)
+    root = beta * (1 - beta) * (sympy.sqrt(c) - sympy.sqrt(d)) ** 2
+    steps.equal("Gaussian data, n = 2: squared power minus squared bound.", gap, root)
+    ceiling = (1 - beta) * (1 + power * (c - 1)) + beta
+    steps.equal("Upper bound, one step on.", ceiling, 1 - (1 - beta) * power * (1 - c))
+    floor = (1 - beta) * (1 - power * (1 - n)) + beta
+    steps.equal("Lower bound, one step on.", floor, 1 - (1 - beta) * power * (1 - n))
+    entropy = sympy.log((1 + power * (c - 1)) * (1 + power * (d - 1))) / 2
+    slope = sympy.Subs(sympy.Derivative(entropy, power), power, 0)
+    return steps.equal("Slope at the limit: half of tr Cov - n.", slope, (c + d - 2) / 2)
 
 
 def single(name: str) -> tuple[Tensor, Tensor]:

@@ -35,20 +35,18 @@ STEPS = 400
 
 def derivation() -> Derivation:
     """Sum up (12) for a constant beta and compare with the limit distribution."""
-    h, n, m, gain = sympy.symbols("H_0 n m delta", positive=True)
-    j = sympy.Symbol("j", integer=True)
-    total = h + sympy.summation(gain, (j, 1, m))
-    beta = sympy.Rational(1, 2)
-    unit = sympy.log(2 * sympy.pi * sympy.E) / 2
-    step = unit + sympy.log(sympy.sqrt(beta * (1 - beta)))
+    start, n, m, gain, c = sympy.symbols("H_0 n m delta c", positive=True)
+    j, power = sympy.Symbol("j", integer=True), sympy.Symbol(r"\bar\alpha", positive=True)
+    total = start + m * gain
+    half, base = sympy.Rational(1, 2), 2 * sympy.pi * sympy.E
     steps = Derivation()
-    steps.equal("Sum of equal gains.", total, h + m * gain)
-    steps.equal("It grows linearly.", sympy.limit(total / m, m, sympy.oo), gain)
-    steps.true("For beta = 1/2 and n = 1 the gain is positive.", step > 0)
-    power = sympy.Symbol("alpha_bar", positive=True)
-    entropy = n * sympy.log(2 * sympy.pi * sympy.E * (1 + power * (h - 1))) / 2
-    limit = n * sympy.log(2 * sympy.pi * sympy.E) / 2
-    return steps.equal("The entropy itself has a limit.", entropy.subs(power, 0), limit)
+    steps.equal("Sum of equal gains.", start + sympy.Sum(gain, (j, 1, m)), total)
+    steps.equal("It grows linearly.", sympy.Limit(total / m, m, sympy.oo), gain)
+    step = sympy.log(base) / 2 + sympy.log(half * half) / 2
+    steps.true("Gain for beta = 1/2, n = 1.", sympy.Gt(step, 0, evaluate=False))
+    entropy = n * sympy.log(base * (1 + power * (c - 1))) / 2
+    limit = sympy.Limit(entropy, power, 0)
+    return steps.equal("Entropy of N(0, c I) at the limit.", limit, n * sympy.log(base) / 2)
 
 
 def entropies(chain: VariancePreserving, variance: float) -> Tensor:
