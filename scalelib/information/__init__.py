@@ -1,4 +1,4 @@
-"""Information measures: quantities in closed form, and estimators where there is none."""
+"""Information measures in closed form, their estimators, and tests for samples."""
 
 from scalelib.information.densities import Mixture, marginal
 from scalelib.information.estimators import (
@@ -22,12 +22,23 @@ from scalelib.information.quantities import (
     gaussian_relative_entropy,
     gaussian_wasserstein,
 )
+from scalelib.information.standard_normal import (
+    StandardNormal,
+    required_count,
+    smallest_defect,
+    standard_normal_test,
+)
+from scalelib.information.two_sample import TwoSample, energy_distance, energy_test
 
 __all__ = [
     "Estimate",
     "Mixture",
+    "StandardNormal",
+    "TwoSample",
     "conditional_entropy",
     "conditional_relative_entropy",
+    "energy_distance",
+    "energy_test",
     "entropy_by_neighbours",
     "entropy_by_quadrature",
     "entropy_by_sampling",
@@ -41,4 +52,7 @@ __all__ = [
     "mutual_information_by_sampling",
     "relative_entropy_by_quadrature",
     "relative_entropy_by_sampling",
+    "required_count",
+    "smallest_defect",
+    "standard_normal_test",
 ]
