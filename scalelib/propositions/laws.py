@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from statistics import NormalDist
 
 import torch
@@ -14,7 +15,17 @@ from scalelib.propositions.instances import SHAPE
 from scalelib.propositions.statement import Outcome
 from scalelib.transforms import laplacian_eigenvalues
 
-__all__ = ["FOUR", "SPECTRUM", "in_modes", "nodes", "per_mode", "sampled_mean"]
+__all__ = [
+    "FOUR",
+    "SPECTRUM",
+    "in_modes",
+    "information_on_points",
+    "log_ratios",
+    "nodes",
+    "over_log_ratios",
+    "per_mode",
+    "sampled_mean",
+]
 
 SPECTRUM = 1 / (1 + 4 * laplacian_eigenvalues(SHAPE).flatten())
 """Variance of Gaussian data per mode, shape (H W,): falls with the frequency, as in photographs."""
@@ -100,6 +111,92 @@ def nodes(law: Mixture) -> tuple[Tensor, Tensor]:
     if abs(float(weights.sum()) - 1) > 1e-13:
         raise ValueError(f"law must be resolved, found mass {float(weights.sum())!r}")
     return u, weights
+
+
+def information_on_points(law: Mixture) -> float:
+    """Mutual information in nats of a finite number of images and a scale with one mode.
+
+    Parameters
+    ----------
+    law : Mixture, dimension 1
+        Law of the scale: one component for each image, with the variance of the noise.
+
+    Returns
+    -------
+    float
+        Mean relative entropy of the components to the law.
+    """
+    parts = []
+    for mean in law.means:
+        given = Mixture(mean[None], law.variances)
+        u, weights = nodes(given)
+        parts.append(weights @ (given.log_density(u) - law.log_density(u)))
+    return float(law.log_weights.exp() @ torch.stack(parts))
+
+
+def log_ratios(
+    chain: LinearGaussianScaleSpace,
+    i: int,
+    distance: float,
+    count: int,
+    *,
+    generator: torch.Generator,
+) -> Tensor:
+    r"""Draw trajectories from one of two images; log-ratio of the right image to the wrong one.
+
+    .. math:: L = \ln\frac{p(u_i \mid u_0)}{p(u_i \mid u_0')} \sim N(\delta^2 / 2, \delta^2)
+
+    Parameters
+    ----------
+    chain : LinearGaussianScaleSpace
+        A standard instance.
+    i : int
+        Scale, 1 <= i <= m, reached in single steps; L is computed from the transition 0 -> i.
+    distance : float
+        Distance of the means of scale i in deviations of the noise, positive. Two opposite images
+        are drawn at random, equal in the modes without noise, and scaled so.
+    count : int
+        Number of trajectories.
+    generator : torch.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    Tensor, shape (count,), float64
+    """
+    factor, variance = per_mode(chain, i)
+    noisy = variance > 0
+    drawn = torch.randn(1, *SHAPE, generator=generator, dtype=torch.float64)
+    apart = chain.to_modes(drawn).flatten() * noisy
+    squared = torch.where(noisy, (factor * apart).square() / variance, 0.0).sum()
+    apart *= distance / float(squared.sqrt())
+    image = chain.from_modes(apart.view(1, *SHAPE)) / 2
+    sign = torch.randint(0, 2, (count, 1, 1, 1), generator=generator).double() * 2 - 1
+    u = chain.trajectory(sign * image, range(1, i + 1), generator=generator)[-1]
+    direction = torch.where(noisy, factor * apart / variance, 0.0)
+    return sign.flatten() * (chain.to_modes(u).flatten(1) @ direction)
+
+
+def over_log_ratios(f: Callable[[Tensor], Tensor], distance: float) -> tuple[float, float]:
+    """Exact mean and variance of f(L) for :func:`log_ratios`, by the trapezoidal rule.
+
+    Parameters
+    ----------
+    f : callable
+        Function of L, element by element.
+    distance : float
+        Distance in deviations of the noise.
+
+    Returns
+    -------
+    mean, variance : float
+    """
+    middle, square = distance**2 / 2, distance**2
+    one = torch.ones(1, dtype=torch.float64)
+    u, weights = nodes(Mixture(middle * one[None], square * one))
+    values = f(u[:, 0])
+    mean = float(weights @ values)
+    return mean, float(weights @ (values - mean).square())
 
 
 def sampled_mean(values: Tensor, mean: float, variance: float, alpha: float) -> Outcome:

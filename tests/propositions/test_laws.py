@@ -9,7 +9,17 @@ import torch
 
 from scalelib.information import Mixture, gaussian_entropy
 from scalelib.propositions.instances import NAMES, SHAPE, STEPS, process
-from scalelib.propositions.laws import FOUR, SPECTRUM, in_modes, nodes, per_mode, sampled_mean
+from scalelib.propositions.laws import (
+    FOUR,
+    SPECTRUM,
+    in_modes,
+    information_on_points,
+    log_ratios,
+    nodes,
+    over_log_ratios,
+    per_mode,
+    sampled_mean,
+)
 
 POINTS = Mixture(FOUR, torch.zeros(1).double())
 
@@ -70,3 +80,23 @@ def test_a_sampled_mean_keeps_its_error_probability_and_its_power() -> None:
     assert abs(sum(true) / 4000 - 0.95) < 4.5 * math.sqrt(0.05 * 0.95 / 4000)
     wrong = [sampled_mean(row + first.detectable, 0.0, 1.0, 0.05).accepted for row in values]
     assert abs(sum(wrong) / 4000 - 0.01) < 4.5 * math.sqrt(0.01 * 0.99 / 4000)
+
+
+def test_information_on_points_far_apart_is_the_logarithm_of_their_number() -> None:
+    law = Mixture(10 * FOUR, torch.tensor([1e-3]).double())
+    assert math.isclose(information_on_points(law), math.log(4), rel_tol=1e-3)
+
+
+def test_log_ratios_are_normal_with_known_moments() -> None:
+    # n = 4000; mean and variance within 4.5 standard errors: alpha = 1.4e-5 in all.
+    generator = torch.Generator().manual_seed(2)
+    found = log_ratios(process("blurring diffusion"), 3, 1.5, 4000, generator=generator)
+    standard = (found - 1.5**2 / 2) / 1.5
+    assert abs(float(standard.mean())) < 4.5 / math.sqrt(4000)
+    assert abs(float(standard.var()) - 1) < 4.5 * math.sqrt(2 / 4000)
+
+
+def test_moments_over_log_ratios() -> None:
+    mean, variance = over_log_ratios(lambda x: x, 1.5)
+    assert math.isclose(mean, 1.125, rel_tol=1e-12)
+    assert math.isclose(variance, 2.25, rel_tol=1e-12)

@@ -20,7 +20,17 @@ from scalelib.information import (
 from scalelib.processes import LinearGaussianScaleSpace
 from scalelib.propositions.derivation import Derivation
 from scalelib.propositions.instances import OSMOSIS, PROCESSES, SHAPE, STEPS, Tampered, process
-from scalelib.propositions.laws import FOUR, SPECTRUM, in_modes, nodes, per_mode, sampled_mean
+from scalelib.propositions.laws import (
+    FOUR,
+    SPECTRUM,
+    in_modes,
+    information_on_points,
+    log_ratios,
+    nodes,
+    over_log_ratios,
+    per_mode,
+    sampled_mean,
+)
 from scalelib.propositions.statement import (
     Check,
     Claim,
@@ -102,16 +112,6 @@ def chain_rule(chain: LinearGaussianScaleSpace) -> Outcome:
     return Outcome(max(float((falls - expected).abs().max()), standing), TOLERANCE)
 
 
-def of_finite_data(law: Mixture) -> float:
-    """Information of a scale on a finite number of images: mean relative entropy to the law."""
-    parts = []
-    for mean in law.means:
-        given = Mixture(mean[None], law.variances)
-        u, weights = nodes(given)
-        parts.append(weights @ (given.log_density(u) - law.log_density(u)))
-    return float(law.log_weights.exp() @ torch.stack(parts))
-
-
 def finite_laws(chain: LinearGaussianScaleSpace) -> list[Mixture]:
     """Laws of the scales 1..m for four images that differ in the lowest horizontal frequency."""
     data = Mixture(FOUR, torch.zeros(1).double())
@@ -123,7 +123,7 @@ def finite_data(
 ) -> Outcome:
     """Gap of H = H(.|U_0) + I in nats; or the number of scales without a fall, or above ln N."""
     laws = finite_laws(chain)
-    told = [of_finite_data(law) for law in laws]
+    told = [information_on_points(law) for law in laws]
     gaps = [
         abs(entropy_by_quadrature(law) - noise_entropy(law.variances) - known)
         for law, known in list(zip(laws, told, strict=True))[::6]
@@ -141,7 +141,7 @@ def mean_remains(trial: Trial) -> Outcome:
     last = in_modes(chain, chain.steps, data, (0, math.prod(SHAPE) - 1))
     mean = Mixture(last.means[:, :1], last.variances[:1])
     found = entropy_by_quadrature(last) - gaussian_entropy(last.variances)
-    return Outcome(found, 2e-10, of_finite_data(mean))  # twice the error of the quadrature
+    return Outcome(found, 2e-10, information_on_points(mean))  # twice the error of the quadrature
 
 
 def entropy_turns(name: str, sign: int) -> Check:
@@ -182,36 +182,15 @@ def mean_is_kept(trial: Trial) -> Outcome:
     return Outcome(max(abs(float(M[0]) - 1) + float(S2[0]) for M, S2 in pairs), 0.0)
 
 
-def density_of_information(distance: float) -> tuple[float, float]:
-    """Mean and variance of ln p(u|x)/p(u) for two images that lie ``distance`` deviations apart."""
-    z = torch.linspace(-12, 12, 4001, dtype=torch.float64)
-    weight = torch.exp(-z.square() / 2) * (z[1] - z[0]) / math.sqrt(2 * math.pi)
-    values = _information(distance * (z + distance / 2))
-    mean = float(weight @ values)
-    return mean, float(weight @ (values - mean).square())
+def density(log_ratio: Tensor) -> Tensor:
+    """Information density ln p(u|x)/p(u) in nats for two images."""
+    return math.log(2) + torch.nn.functional.logsigmoid(log_ratio)
 
 
 def sampled(chain: LinearGaussianScaleSpace, trial: Trial) -> Outcome:
     """Mean information density of trajectories from two images, against its exact mean in nats."""
-    generator = trial.generator()
-    last = chain.steps // 2
-    factor, variance = per_mode(chain, last)
-    precision = torch.where(variance > 0, factor.square() / variance, 0.0)
-    apart = torch.randn(1, *SHAPE, generator=generator, dtype=torch.float64)
-    modes = chain.to_modes(apart).flatten() * (variance > 0)
-    modes *= 2 / float((precision * modes.square()).sum().sqrt())
-    image = chain.from_modes(modes.view(1, *SHAPE)) / 2  # the two are image and -image
-    sign = torch.randint(0, 2, (DRAWS, 1, 1, 1), generator=generator).double() * 2 - 1
-    u = chain.trajectory(sign * image, range(1, last + 1), generator=generator)[-1]
-    weight = torch.where(variance > 0, factor * modes / variance, 0.0)
-    found = _information(sign.flatten() * (chain.to_modes(u).flatten(1) @ weight))
-    expected, spread = density_of_information(2.0)
-    return sampled_mean(found, expected, spread, trial.alpha)
-
-
-def _information(log_ratio: Tensor) -> Tensor:
-    """Of two equally likely images, given the log-ratio of the right one to the wrong one."""
-    return math.log(2) + torch.nn.functional.logsigmoid(log_ratio)
+    found = log_ratios(chain, chain.steps // 2, 2.0, DRAWS, generator=trial.generator())
+    return sampled_mean(density(found), *over_log_ratios(density, 2.0), trial.alpha)
 
 
 @final
