@@ -64,30 +64,37 @@ VP, IHD, LO = "variance preserving", "inverse heat dissipation", "linearised osm
 
 
 def derivation() -> Derivation:
-    """Compose two transitions; see what they make of the covariance of two scales."""
-    a, b, u = sympy.symbols("M_kj M_ji u", real=True)
-    s, t = sympy.symbols("S_kj S_ji", positive=True)
-    g, h = sympy.symbols("G_1 G_2", real=True)
-    after = sympy.expand(b * (a * u + s * g) + t * h)
+    """Integrate over the scale in between; then see which covariance leaves no memory."""
+    u, v, w = sympy.symbols("u v w", real=True)
+    early, late = sympy.symbols(r"M_{k\,j} M_{j\,i}", positive=True)
+    s, t = sympy.symbols(r"S_{k\,j} S_{j\,i}", positive=True)
+    whole = late**2 * s**2 + t**2
+    q = s**2 * t**2 / whole
+    centre = q * (late * w / t**2 + early * u / s**2)
     steps = Derivation()
-    steps.equal("The mean factors multiply.", after.coeff(u), a * b)
-    variance = after.coeff(g) ** 2 + after.coeff(h) ** 2
-    steps.equal("Independent noises add their variances.", variance, b**2 * s**2 + t**2)
-    return _markov(steps)
-
-
-def _markov(steps: Derivation) -> Derivation:
-    """Which covariance x of the noises of scales k and i leaves no memory of the image."""
-    c, sigma, M_k, M_ki, x = sympy.symbols("c S_k M_k M_ki x", positive=True)
-    present, M_i = M_k**2 * c + sigma**2, M_ki * M_k
-    rest = M_i * c - M_k * c * (M_k * M_i * c + x) / present
     steps.equal(
-        "Covariance of the image and scale i given scale k, for noises of covariance x.",
-        rest,
-        M_k * c * (M_ki * sigma**2 - x) / present,
+        "From u over v to w: the exponents of both kernels, with the square in v completed.",
+        (v - early * u) ** 2 / s**2 + (w - late * v) ** 2 / t**2,
+        (w - late * early * u) ** 2 / whole + (v - centre) ** 2 / q,
     )
+    steps.equal(
+        "The integral over v takes the last term away and leaves its variance. Times that of the "
+        "kernel from u to w it is the product of both variances, so that the norms agree.",
+        sympy.Mul(q, whole, evaluate=False),
+        s**2 * t**2,
+    )
+    return _memory(steps)
+
+
+def _memory(steps: Derivation) -> Derivation:
+    """Which covariance x of the noises of scales k and i leaves no memory of the image."""
+    c, S, M, later, x = sympy.symbols(r"c S_{k} M_{k} M_{k\,i} x", positive=True)
+    present, M_i = M**2 * c + S**2, later * M
     return steps.equal(
-        "It vanishes for the Markov chain only.", sympy.solve(rest, x)[0], M_ki * sigma**2
+        "Covariance of the image and scale i given scale k, if the noises of k and i have "
+        "covariance x and the image has variance c. It vanishes for one x only.",
+        M_i * c - M * c * (M * M_i * c + x) / present,
+        M * c * (later * S**2 - x) / present,
     )
 
 

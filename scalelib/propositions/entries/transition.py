@@ -54,61 +54,49 @@ Change = Callable[[Tensor, Tensor], Pair]
 
 
 def derivation() -> Derivation:
-    """Induction over the scale: the step for the family, for each member, and from scale k."""
-    M, S2, a, b2 = sympy.symbols("M_- S_-^2 a_i b_i^2", positive=True)
-    u, omega = sympy.symbols("u_0 omega", real=True)
+    """Induction over the scale: a step of the family, then the rows of the table."""
+    M, S, a, b = sympy.symbols("M_{i-1} S_{i-1} a_{i} b_{i}", positive=True)
+    u, omega = sympy.symbols("u omega", real=True)
     steps = Derivation()
     steps.equal(
-        "Logarithms of characteristic functions add up: one step after a normal law is normal.",
-        _log_characteristic(M * u, S2, a * omega) + _log_characteristic(0, b2, omega),
-        _log_characteristic(a * M * u, a**2 * S2 + b2, omega),
+        "Given the image u, one step. Characteristic functions of independent summands multiply: "
+        "a normal law stays normal.",
+        _characteristic(M * u, S**2, a * omega) * _characteristic(0, b**2, omega),
+        _characteristic(a * M * u, a**2 * S**2 + b**2, omega),
     )
-    for name, (a_i, b2_i, early, late) in _rows().items():
-        steps.equal(f"Mean factor of {name}.", a_i * early[0], late[0])
-        steps.equal(f"Variance of {name}.", a_i**2 * early[1] + b2_i, late[1])
-    M_k, S2_k = sympy.symbols("M_{k-} S_k^2", positive=True)
+    M_k, S_k = sympy.symbols(r"M_{k\,i-1} S_{k}", positive=True)
+    steps.equal(
+        "From scale k instead of 0, less what scale k has already: the same recursion.",
+        a**2 * (S**2 - M_k**2 * S_k**2) + b**2,
+        (a**2 * S**2 + b**2) - (a * M_k) ** 2 * S_k**2,
+    )
+    return _rows(steps)
+
+
+def _characteristic(mean: Any, variance: Any, omega: Any) -> Any:
+    return sympy.exp(sympy.I * omega * mean - omega**2 * variance / 2)
+
+
+def _rows(steps: Derivation) -> Derivation:
+    """Fill in the rows of the table, where there is something to be calculated."""
+    beta = sympy.Symbol("beta_i", positive=True)
+    power = sympy.Symbol(r"\bar{\alpha}_{i-1}", positive=True)
+    a, M, s = sympy.symbols("a_{i} M_{i-1} s", positive=True)
+    steps.equal(
+        "Variance preserving: the variance of scale i.",
+        (1 - beta) * (1 - power) + beta,
+        1 - (1 - beta) * power,
+    )
+    steps.equal(
+        "Inverse heat dissipation: the variance is kept.",
+        a**2 * s**2 + s**2 * (1 - a**2),
+        s**2,
+    )
     return steps.equal(
-        "From scale k: the variance S_i^2 - M_{k,i}^2 S_k^2 obeys the same recursion.",
-        a**2 * (S2 - M_k**2 * S2_k) + b2,
-        (a**2 * S2 + b2) - (a * M_k) ** 2 * S2_k,
+        "Linearised osmosis: the noise variance of a step, not negative as a and M are at most 1.",
+        s**2 * (1 - a * M) ** 2 - a**2 * s**2 * (1 - M) ** 2,
+        s**2 * (1 - a) * ((1 - a * M) + a * (1 - M)),
     )
-
-
-def _log_characteristic(mean: Any, variance: Any, omega: Any) -> Any:
-    return sympy.I * omega * mean - omega**2 * variance / 2
-
-
-def _rows() -> dict[str, tuple[Any, Any, tuple[Any, Any], tuple[Any, Any]]]:
-    """Process -> a_i, b_i^2 and the closed forms (M, S^2) of scales i - 1 and i."""
-    beta, power, s, early, late = sympy.symbols("beta_i abar_- s sigma_- sigma_i", positive=True)
-    lam, t, dt, before, after = sympy.symbols("lambda t_- dt M_- M_i", positive=True)
-    a, M = sympy.exp(-lam * dt), (sympy.exp(-lam * t), sympy.exp(-lam * (t + dt)))
-    kept = (1 - beta) * power
-    osmosis = [s**2 * (1 - factor) ** 2 for factor in M]
-    ratio = after / before
-    return {
-        "variance preserving": (
-            sympy.sqrt(1 - beta),
-            beta,
-            (sympy.sqrt(power), 1 - power),
-            (sympy.sqrt(kept), 1 - kept),
-        ),
-        "variance exploding": (1, late**2 - early**2, (1, early**2), (1, late**2)),
-        "inverse heat dissipation": (a, s**2 * (1 - a**2), (M[0], s**2), (M[1], s**2)),
-        "blurring diffusion": (
-            ratio,
-            late**2 - ratio**2 * early**2,
-            (before, early**2),
-            (after, late**2),
-        ),
-        "linearised osmosis": (
-            a,
-            osmosis[1] - a**2 * osmosis[0],
-            (M[0], osmosis[0]),
-            (M[1], osmosis[1]),
-        ),
-        "homogeneous diffusion": (a, 0, (M[0], 0), (M[1], 0)),
-    }
 
 
 # The table a second time, from the arguments of the constructors

@@ -40,16 +40,17 @@ Rule = Callable[[Tensor, Tensor], bool]
 
 def derivation() -> Derivation:
     """Solve for the only possible step: its noise is what the ratio loses."""
-    M, S, M_i, S_i, a, b2 = sympy.symbols("M_- S_- M_i S_i a_i b_i^2", positive=True)
+    M, S, M_i, S_i = sympy.symbols("M_{i-1} S_{i-1} M_{i} S_{i}", positive=True)
+    a, b2 = sympy.symbols("a_{i} b_{i}^{2}", real=True)
+    recursion = [a * M - M_i, a**2 * S**2 + b2 - S_i**2]
+    (found,) = sympy.solve(recursion, [a, b2], dict=True)
+    noise = S_i**2 - (M_i / M) ** 2 * S**2
     steps = Derivation()
-    forced = sympy.solve([a * M - M_i, a**2 * S**2 + b2 - S_i**2], [a, b2], dict=True)
-    steps.equal("The table leaves one mean factor.", a.subs(forced[0]), M_i / M)
-    needed = S_i**2 - M_i**2 / M**2 * S**2
-    steps.equal("And one noise variance.", b2.subs(forced[0]), needed)
+    steps.equal("The recursion has one solution for the noise of a step.", found[b2], noise)
     return steps.equal(
         "It has the sign of what the signal-to-noise ratio loses.",
         M**2 / S**2 - M_i**2 / S_i**2,
-        needed * M**2 / (S**2 * S_i**2),
+        noise * M**2 / (S**2 * S_i**2),
     )
 
 
