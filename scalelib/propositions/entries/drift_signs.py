@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sympy
 import torch
 from torch import Tensor
@@ -31,24 +33,41 @@ def derivation() -> Derivation:
     """Insert the exact transition density of the Ornstein-Uhlenbeck process."""
     x, u = sympy.symbols("u_tau u_t", real=True)
     h, tau, t, beta = sympy.symbols("h tau t beta", positive=True)
-    factor = sympy.exp(-beta * (t - tau) / 2)
-    variance = 1 - factor**2
-    p = sympy.exp(-((u - factor * x) ** 2) / (2 * variance)) / sympy.sqrt(2 * sympy.pi * variance)
+    p = transition_density(x, tau, u, t)
     m1, m2 = -beta * u / 2, beta
     shrunk = sympy.exp(-beta * h / 2)
     second = (1 - shrunk**2) + (shrunk - 1) ** 2 * u**2
     steps = Derivation()
-    steps.equal("First moment, by (23).", sympy.limit((shrunk - 1) * u / h, h, 0), m1)
-    steps.equal("Second moment.", sympy.limit(second / h, h, 0), m2)
-    spread = sympy.diff(m2 * p, u, 2) / 2
-    flux = sympy.diff(m1 * p, u)
-    late = sympy.diff(p, t)
-    steps.equal("Forward equation: residual with minus.", late - (spread - flux), 0)
-    steps.equal("Residual with plus.", late - (spread + flux), -2 * flux)
-    early = sympy.diff(p, tau)
-    terms = m2 / 2 * sympy.diff(p, x, 2) + m1.subs(u, x) * sympy.diff(p, x)
-    steps.equal("Backward equation: residual with minus.", -early - terms, 0)
-    return steps.equal("Residual with plus.", early - terms, 2 * early)
+    steps.equal("First moment, by (23).", sympy.Limit((shrunk - 1) * u / h, h, 0), m1)
+    steps.equal("Second moment.", sympy.Limit(second / h, h, 0), m2)
+    spread = sympy.Derivative(p, (u, 2)) * m2 / 2
+    flux = sympy.Derivative(m1 * p, u)
+    late = sympy.Derivative(p, t)
+    steps.equal("Forward equation, with a minus before the drift term.", late, spread - flux)
+    steps.equal("With a plus it leaves", late - (spread + flux), -2 * flux)
+    early = sympy.Derivative(p, tau)
+    terms = m2 / 2 * sympy.Derivative(p, (x, 2)) + m1.subs(u, x) * sympy.Derivative(p, x)
+    steps.equal("Backward equation, with a minus.", -early, terms)
+    return steps.equal("With a plus it leaves", early - terms, 2 * early)
+
+
+class transition_density(sympy.Function):  # type: ignore[misc]  # noqa: N801
+    """Density p(u_t, t | u_tau, tau), shown by its letter until it is inserted."""
+
+    name = "p"
+
+    def doit(self, **hints: Any) -> Any:
+        """Insert the Gaussian with beta constant."""
+        del hints
+        x, tau, u, t = self.args
+        factor = sympy.exp(-sympy.Symbol("beta", positive=True) * (t - tau) / 2)
+        variance = 1 - factor**2
+        square = (u - factor * x) ** 2
+        return sympy.exp(-square / (2 * variance)) / sympy.sqrt(2 * sympy.pi * variance)
+
+    def _latex(self, printer: Any, exp: Any = None) -> str:
+        del printer, exp
+        return "p"
 
 
 def forward(sign: int) -> Check:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sympy
 import torch
 from torch import Tensor
@@ -27,40 +29,47 @@ TOLERANCE = 1e-10
 
 def derivation() -> Derivation:
     """Change of time, steady states, and several pixels at once."""
-    u, m1, m2 = sympy.symbols("u m_1 m_2", real=True)
+    u = sympy.Symbol("u", real=True)
     beta = sympy.Symbol("beta", positive=True)
     p = sympy.Function("p")(u)
-    vp = {m1: -beta * u / 2, m2: beta}
-    feller_side = (sympy.diff(m2 * p, u, 2) / 2).subs(vp).doit() - sympy.diff((m1 * p).subs(vp), u)
-    osmosis = sympy.diff(p, u, 2) - sympy.diff(-u * p, u)
+    m1, m2 = -beta * u / 2, beta
+    right = sympy.Derivative(m2 * p, (u, 2)) / 2 - sympy.Derivative(m1 * p, u)
+    osmosis = sympy.Derivative(p, (u, 2)) - sympy.Derivative(-u * p, u)
     steps = Derivation()
-    steps.equal(
-        r"In the time $s = \tfrac12 \int \beta$ the right-hand side of (24) is that of (27) with "
-        "drift $d = -u$.",
-        feller_side / (beta / 2),
-        osmosis,
-    )
-    normal = sympy.exp(-(u**2) / 2)
-    steps.equal("Its guidance is the standard normal density.", sympy.diff(sympy.log(normal)), -u)
-    wide = sympy.exp(-(u**2) / 4)
-    taken = (m1 / m2).subs(vp)
-    steps.equal(
-        "With $d = m_1 / m_2$ the guidance has variance 2.", sympy.diff(sympy.log(wide)), taken
-    )
+    text = r"(24) over $\tfrac12 \beta$, its clock, is (27) with drift $d = -u$."
+    steps.equal(text, 2 / beta * right, osmosis)
+    guidance = sympy.log(sympy.exp(-(u**2) / 2))
+    text = "This is the canonical drift of the standard normal density."
+    steps.equal(text, sympy.Derivative(guidance, u, evaluate=False), -u)
+    wide = sympy.log(sympy.exp(-(u**2) / 4))
+    text = "$d = m_1 / m_2$ would be that of a normal density of variance 2."
+    steps.equal(text, sympy.Derivative(wide, u, evaluate=False), m1 / m2)
     return _pixels(steps)
 
 
 def _pixels(steps: Derivation) -> Derivation:
     """Two dependent pixels obey the equation in two dimensions."""
-    x, y = sympy.symbols("x y", real=True)
-    s, c = sympy.symbols("s c", positive=True)
-    rest = sympy.exp(-2 * s)
-    covariance = sympy.Matrix([[1, rest * c], [rest * c, 1]])
-    exponent = (sympy.Matrix([[x, y]]) * covariance.inv() * sympy.Matrix([x, y]))[0]
-    p = sympy.exp(-exponent / 2) / sympy.sqrt(covariance.det())
-    right = sum(sympy.diff(p, z, 2) + sympy.diff(z * p, z) for z in (x, y))
-    text = r"Two pixels of covariance $c$: residual of $\Delta p - \operatorname{div}(d p)$."
-    return steps.equal(text, (sympy.diff(p, s) - right) / p, 0)
+    x, y, s, c = sympy.symbols("x y s c", real=True)
+    p = joint_law(x, y, s, c)
+    right = sum(sympy.Derivative(p, (z, 2)) + sympy.Derivative(z * p, z) for z in (x, y))
+    text = "Two pixels, at the start with unit variance and covariance $c$, together."
+    return steps.equal(text, sympy.Derivative(p, s) / p, right / p)
+
+
+class joint_law(sympy.Function):  # type: ignore[misc]  # noqa: N801
+    """Density of two pixels at the time s, shown by its letter until it is inserted."""
+
+    def doit(self, **hints: Any) -> Any:
+        """Insert the Gaussian; its constant factor plays no role."""
+        del hints
+        x, y, s, c = self.args
+        rest = sympy.exp(-2 * s) * c
+        square = (x**2 - 2 * rest * x * y + y**2) / (1 - rest**2)
+        return sympy.exp(-square / 2) / sympy.sqrt(1 - rest**2)
+
+    def _latex(self, printer: Any, exp: Any = None) -> str:
+        del printer
+        return "p" if exp is None else f"p^{{{exp}}}"
 
 
 def equation(diffusivity: float, advection: float) -> Check:

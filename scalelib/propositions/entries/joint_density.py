@@ -29,23 +29,19 @@ OTHER_END = torch.tensor(0.3, dtype=torch.float64)
 
 def derivation() -> Derivation:
     """Put the product of a density and a transition density into the backward equation."""
-    u, tau = sympy.symbols("u tau", real=True)
-    m1, m2, p, k = (sympy.Function(name)(u, tau) for name in ("m_1", "m_2", "p", "k"))
+    u, beta = sympy.symbols("u beta", real=True)
+    p, k = (sympy.Function(name)(u) for name in "pk")
 
-    def generator(y: Any) -> Any:
-        return m2 / 2 * sympy.diff(y, u, 2) + m1 * sympy.diff(y, u)
+    def backward(y: Any) -> Any:
+        return beta / 2 * sympy.Derivative(y, (u, 2)) - beta * u / 2 * sympy.Derivative(y, u)
 
-    known = {
-        sympy.diff(p, tau): sympy.diff(m2 * p, u, 2) / 2 - sympy.diff(m1 * p, u),
-        sympy.diff(k, tau): -generator(k),
-    }
-    rest = (sympy.diff(p * k, tau) + generator(p * k)).subs(known)
-    spread = generator(p) + sympy.diff(m2 * p, u, 2) / 2 - sympy.diff(m1 * p, u)
-    predicted = k * spread + m2 * sympy.diff(p, u) * sympy.diff(k, u)
+    forward = beta / 2 * sympy.Derivative(p, (u, 2)) + sympy.Derivative(beta * u / 2 * p, u)
+    rest = sympy.Derivative(p, (u, 2)) * k + sympy.Derivative(p, u) * sympy.Derivative(k, u)
     return Derivation().equal(
-        r"$p$ solves (24), the transition density $k$ solves (25). Their product leaves in (25)",
-        rest,
-        predicted,
+        r"The density $p$ solves (24), the transition density $k$ solves (25), so "
+        r"$\partial_\tau (p k)$ is the first two terms. With the others, from (25), remains",
+        k * forward - p * backward(k) + backward(p * k),
+        beta * (rest + p * k / 2),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sympy
 import torch
 
@@ -27,13 +29,17 @@ TOLERANCE = 1e-12
 
 def derivation() -> Derivation:
     """Compare the printed product with the first step: they agree where beta_0 vanishes."""
-    first, zeroth = sympy.symbols("beta_1 beta_0", positive=True)
-    printed = 1 - (1 - zeroth) * (1 - first)
-    excess = printed - first
+    j = sympy.Symbol("j", integer=True)
+    beta = sympy.IndexedBase("beta")
+
+    def variance(first: int, i: int) -> Any:
+        return 1 - sympy.Product(1 - beta[j], (j, first, i))
+
     steps = Derivation()
-    steps.equal("Variance of (5) at $i = 1$, minus that of (3).", excess, zeroth * (1 - first))
-    steps.equal("It vanishes for the empty factor.", excess.subs(zeroth, 0), 0)
-    return steps.equal("At $i = 0$ the printed variance is", 1 - (1 - zeroth), zeroth)
+    steps.equal("From $1$: the variance at $i = 1$ is that of (3).", variance(1, 1), beta[1])
+    excess = beta[0] * (1 - beta[1])
+    steps.equal("From $0$: there is more.", variance(0, 1), beta[1] + excess)
+    return steps.equal("Even at scale $0$ there is noise.", variance(0, 0), beta[0])
 
 
 def closed_form(extra: float) -> Check:

@@ -35,31 +35,34 @@ SINGLE = Mixture(torch.tensor([[0.6]]).double(), torch.tensor([0.25]).double())
 
 def derivation() -> Derivation:
     """Turn a diffusion round: the density times the transition density is what evolves."""
-    u, tau = sympy.symbols("u tau", real=True)
-    m1, m2, p, k = (sympy.Function(name)(u, tau) for name in ("m_1", "m_2", "p", "k"))
-    known = {
-        sympy.diff(p, tau): sympy.diff(m2 * p, u, 2) / 2 - sympy.diff(m1 * p, u),
-        sympy.diff(k, tau): -m2 / 2 * sympy.diff(k, u, 2) - m1 * sympy.diff(k, u),
-    }
-    back = -m1 + sympy.diff(m2 * p, u) / p
+    u = sympy.Symbol("u", real=True)
+    m1, m2, p, k = (sympy.Function(name)(u) for name in ("m_1", "m_2", "p", "k"))
+    drift = -m1 + sympy.Derivative(m2 * p, u) / p
 
-    def forward(q: Any) -> Any:
-        return sympy.diff(m2 * q, u, 2) / 2 - sympy.diff(back * q, u)
+    def forward(first: Any, q: Any) -> Any:
+        return sympy.Derivative(m2 * q, (u, 2)) / 2 - sympy.Derivative(first * q, u)
 
+    backward = m2 / 2 * sympy.Derivative(k, (u, 2)) + m1 * sympy.Derivative(k, u)
     steps = Derivation()
-    text = r"$p$ solves the forward equation of drift $-m_1 + \partial(m_2 p) / p$: residual."
-    steps.equal(text, (sympy.diff(-p, tau) - forward(p)).subs(known), 0)
     steps.equal(
-        "So does its product with the transition density $k$: residual.",
-        (sympy.diff(-p * k, tau) - forward(p * k)).subs(known),
-        0,
+        r"With the drift $-m_1 + \partial(m_2 p) / p$ the right-hand side of (24) changes its "
+        r"sign: the density goes back the way it came.",
+        forward(drift, p),
+        -forward(m1, p),
     )
-    rest = (sympy.diff(-p, tau)).subs(known) - m2 / 2 * sympy.diff(p, u, 2) - m1 * sympy.diff(p, u)
-    vp = {m1: -u / 2, m2: 1}
+    steps.equal(
+        r"So it does for the joint density $p k$; the right-hand side is $-\partial_\tau (p k)$ by "
+        "(24) for $p$ and by (25) for the transition density $k$.",
+        forward(drift, p * k),
+        p * backward - k * forward(m1, p),
+    )
+    score = -u / 2 * p + sympy.Derivative(p, u)
     return steps.equal(
-        r"For the process with $\beta = 1$ the density leaves in the backward equation (25)",
-        rest.subs(vp).doit(),
-        -sympy.diff(p, u, 2) - p / 2,
+        r"For $m_1 = -\tfrac12 u$, $m_2 = 1$: equation (25) and the reverse one differ by",
+        sympy.Derivative(p, (u, 2)) / 2
+        - u / 2 * sympy.Derivative(p, u)
+        - (sympy.Derivative(p, (u, 2)) / 2 - sympy.Derivative(score + u * p, u)),
+        sympy.Derivative(p, (u, 2)) + p / 2,
     )
 
 

@@ -33,23 +33,21 @@ EARLY, LATE = 3, 9
 def derivation() -> Derivation:
     """Continuous time: limit, covariance of increments, mean of a sample."""
     t, s, v = sympy.symbols("t s v", positive=True)
-    signal = sympy.exp(-t)
-    variance = v * signal**2 + (1 - signal**2)
+    n, k = sympy.symbols("n k", positive=True, integer=True)
+    signal = sympy.exp(-2 * t)
     steps = Derivation()
-    steps.equal("Contraction and noise.", sympy.limit(variance, t, sympy.oo), 1)
-    steps.equal("Contraction alone.", sympy.limit(v * signal**2, t, sympy.oo), 0)
-    steps.equal(
-        "Noise alone: the variance grows for ever, at the rate", sympy.diff(v + 2 * t, t), 2
-    )
-    shrunk = sympy.exp(-s)
+    text = r"Variance of a pixel, $v$ at the start, in the time $t = \tfrac12 \int \beta$."
+    steps.equal(text, sympy.Limit(v * signal + 1 - signal, t, sympy.oo), 1)
+    steps.equal("Contraction alone.", sympy.Limit(v * signal, t, sympy.oo), 0)
+    steps.equal("Noise alone grows for ever, at the rate", sympy.Derivative(v + 2 * t, t), 2)
+    u = sympy.Symbol("u", real=True)
+    normal = sympy.exp(-(u**2) / 2) / sympy.sqrt(2 * sympy.pi)
     steps.equal(
         r"$\operatorname{Cov}(U_t, U_{t+s} - U_t)$ in the steady state; $0$ for Brownian motion.",
-        shrunk * 1 - 1,
-        -(1 - shrunk),
+        sympy.Integral(u * (sympy.exp(-s) * u - u) * normal, (u, -sympy.oo, sympy.oo)),
+        -(1 - sympy.exp(-s)),
     )
-    n = sympy.Symbol("n", positive=True, integer=True)
-    k = sympy.Symbol("k", integer=True)
-    mean = sympy.summation(1 / n**2, (k, 1, n))
+    mean = sympy.Sum(1 / n**2, (k, 1, n))
     return steps.equal("Variance of the mean of $n$ standard normal pixels.", mean, 1 / n)
 
 
