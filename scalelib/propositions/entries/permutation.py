@@ -199,8 +199,8 @@ def derivation() -> Derivation:
     turn = sympy.rot_axis3(phi)[:2, :2]
     spread = sympy.Matrix([b * turn[0, 0], b * turn[0, 1]])
     steps.equal("A rotation keeps the variance of the noise.", spread.dot(spread), b**2)
-    mixed = b**2 * turn.row(0).dot(turn.row(1))
-    steps.equal("It creates no covariance.", mixed, 0)
+    terms = (b**2 * turn[0, k] * turn[1, k] for k in range(2))
+    steps.equal("It creates no covariance.", sympy.Add(*terms, evaluate=False), 0)
     path = sympy.ImmutableMatrix(laplacian_matrix((1, 4)).int().tolist())
     flip = path[:, ::-1][::-1, :]
     text = "The Laplacian of 4 pixels in a row is its own reflection: the difference has norm 0."
