@@ -271,7 +271,12 @@ PROPOSITIONS = (
         ),
         topic=Topic.ENTROPY,
         chapter="entropy",
-        anchors=("prop-entropy-repaired", "prop-entropy-sharp", "prop-entropy-processes"),
+        anchors=(
+            "prop-entropy-repaired",
+            "cor-entropy-images",
+            "prop-entropy-sharp",
+            "prop-entropy-processes",
+        ),
         claims=(
             *(
                 claim
