@@ -124,7 +124,7 @@ def single(records: Sequence[Record]) -> Iterator[str]:
         if topic in MATRIX or not chosen:
             continue
         rows = [
-            [f"{link(e)} {e.title}", found.process, verdict(found)]
+            [f"{link(e)} {e.title}", found.process, verdict([found])]
             for e in chosen
             for found in main_records(e, records)
         ]
@@ -141,16 +141,24 @@ def main_records(entry: Proposition, records: Sequence[Record]) -> list[Record]:
 
 
 def cell(entry: Proposition, name: str, records: Sequence[Record]) -> str:
-    """Show what was found for one process."""
+    """Show what was found for one process: each verdict once, with the value of its first check."""
     found = [r for r in main_records(entry, records) if r.process == name]
-    return "<br>".join(verdict(r) for r in found) if found else "not stated"
+    groups: dict[str, list[Record]] = {}
+    for record in found:
+        groups.setdefault(record.verdict, []).append(record)
+    return " ".join(map(verdict, groups.values())) if groups else "not stated"
 
 
-def verdict(found: Record) -> str:
-    """Sign, verdict and measured value."""
-    aspect = f"{found.name}: " if found.name else ""
-    value = f"<br><small>{pretty(found.measured())}</small>" if found.measured() else ""
-    return f"{SIGNS[found.verdict]} {aspect}{found.verdict}{value}"
+def verdict(found: Sequence[Record]) -> str:
+    """Sign and verdict, the first measured value, and the aspects that share the verdict."""
+    first = found[0]
+    lines = [f"<b>{SIGNS[first.verdict]} {first.verdict}</b>"]
+    if first.measured():
+        lines.append(f"<small>{pretty(first.measured())}</small>")
+    aspects = ", ".join(record.name for record in found if record.name)
+    if aspects:
+        lines.append(f"<small>{aspects}</small>")
+    return f'<span class="verdict">{"".join(lines)}</span>'
 
 
 def pretty(measured: str) -> str:
