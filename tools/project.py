@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
         return 0
     if target not in COMMANDS:
         print(__doc__)
-        return 2
+        return 0 if target in {"-h", "--help"} else 2
     python = environment.ensure()
     commands = [list(command) for command in COMMANDS[target]]
     if commands:

@@ -6,6 +6,7 @@ import argparse
 import functools
 import http
 import http.server
+import sys
 from pathlib import Path
 
 HTML = Path(__file__).resolve().parent.parent / "_build/html"
@@ -32,7 +33,13 @@ def server(port: int, folder: Path = HTML) -> http.server.ThreadingHTTPServer:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=8000)
-    with server(parser.parse_args().port) as book:
+    port = parser.parse_args().port
+    try:
+        book = server(port)
+    except OSError as error:
+        other = f'make serve ARGS="--port {port + 1}"'
+        sys.exit(f"Port {port} cannot be used ({error.strerror}). Try another: {other}")
+    with book:
         print(f"\nThe book: http://127.0.0.1:{book.server_port}/  (Ctrl-C ends)", flush=True)
         try:
             book.serve_forever()

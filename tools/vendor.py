@@ -26,7 +26,10 @@ def ensure() -> None:
         [*npm, "ci", "--ignore-scripts", "--no-progress"], cwd=FOLDER, check=False
     )
     if done.returncode:
-        sys.exit("npm ci failed: its message stands above.")
+        sys.exit(
+            "npm ci failed: its message stands above. Behind a proxy with a certificate of its own, "
+            "set NODE_EXTRA_CA_CERTS to the file of that certificate."
+        )
     STAMP.write_text(key)
 
 

@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 
 PINS = ("constraints.txt", "requirements-torch.txt")
-PROSE = frozenset({".md", ".bib"})
+PROSE = frozenset({".md", ".bib", ".ipynb"})  # and notebooks that a reader made from a page
 NOT_DATA = frozenset({"_ext", "_inv", "_static", "_vendor"})  # folders of book/ no cell reads
 
 

@@ -130,3 +130,17 @@ def test_a_leak_is_seen(content: str) -> None:
 
 def test_no_large_file_is_tracked() -> None:
     assert [p.name for p in tracked() if p.stat().st_size > 2**20] == []
+
+
+def test_the_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    example = re.search(r"```python\n(.*?)```", text("README.md"), re.DOTALL)
+    assert example is not None
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example[1], "README.md", "exec"), {})
+    assert (tmp_path / "cat.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "book").glob("*.md")), ids=lambda path: path.stem)
+def test_no_two_cards_of_a_page_lead_to_the_same_place(page: Path) -> None:
+    links = re.findall(r"^:link: (\S+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(links) == len(set(links))
