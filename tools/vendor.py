@@ -27,8 +27,8 @@ def ensure() -> None:
     )
     if done.returncode:
         sys.exit(
-            "npm ci failed: its message stands above. Behind a proxy with a certificate of its own, "
-            "set NODE_EXTRA_CA_CERTS to the file of that certificate."
+            "npm ci failed: its message stands above. Behind a proxy with a certificate of its "
+            "own, set NODE_EXTRA_CA_CERTS to the file of that certificate."
         )
     STAMP.write_text(key)
 
