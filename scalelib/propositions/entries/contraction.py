@@ -57,34 +57,33 @@ HALVES = range(0, STEPS + 1, STEPS // 2)
 
 def derivation() -> Derivation:
     """Show what a step forgets of two Gaussian laws; and how it moves their deviations."""
-    a, b, c, d = sympy.symbols("a b c c'", positive=True)
-    delta, x = sympy.symbols("Delta x", real=True)
-    w, v = a**2 * c + b**2, a**2 * d + b**2
-    gain_p, gain_q = a * c / w, a * d / v
-    left_p, left_q = c * b**2 / w, d * b**2 / v
-
-    def kl(ratio: sympy.Expr, squared: sympy.Expr) -> sympy.Expr:
-        return (ratio - 1 - sympy.log(ratio) + squared) / 2
-
+    a, b, c, d, r = sympy.symbols("a b c c' r", positive=True)
+    delta, x, gain_p, gain_q = sympy.symbols("Delta x g g'", real=True)
     steps = Derivation()
     steps.equal(
         "One mode; $p$ has variance $c$, $q$ variance $c'$, their means are apart by $\\Delta$. "
-        "Given a value that lies $x$ from its mean under $p$, the way back leads to means apart by",
-        sympy.expand(delta + gain_p * x - gain_q * (a * delta + x)),
-        sympy.expand((1 - a * gain_q) * delta + (gain_p - gain_q) * x),
+        "The reverse steps are regressions with gains $g$ and $g'$. From a value that lies $x$ off "
+        "its mean under $p$ they lead to means apart by",
+        delta + gain_p * x - gain_q * (a * delta + x),
+        (1 - a * gain_q) * delta + (gain_p - gain_q) * x,
     )
-    squared = ((1 - a * gain_q) ** 2 * delta**2 + (gain_p - gain_q) ** 2 * w) / left_q
-    before, after = kl(c / d, delta**2 / d), kl(w / v, a**2 * delta**2 / v)
-    fall = sympy.expand_log(sympy.expand_log(before - after) - kl(left_p / left_q, squared))
-    steps.equal("The fall of relative entropy is that between the ways back:", fall, 0)
-    root, other = sympy.symbols("r r'", positive=True)
-    slope = sympy.diff(sympy.sqrt(a**2 * root**2 + b**2), root)
-    steps.true(
-        "The deviation after a step is a function of that before with slope below $a$:",
-        sympy.simplify(a**2 - slope**2) > 0,
+    w, v = a**2 * c + b**2, a**2 * d + b**2
+    left = d * b**2 / v
+    square = ((1 - a * a * d / v) ** 2 * delta**2 + (a * c / w - a * d / v) ** 2 * w) / left
+    before, after = c / d - 1 + delta**2 / d, w / v - 1 + (a * delta) ** 2 / v
+    steps.equal(
+        "Relative entropies, doubled: the fall is that between the reverse steps. Their gains are "
+        "$a c / (a^2 c + b^2)$ and likewise; the logarithms agree and are left out:",
+        before - after,
+        (c * b**2 / w) / left - 1 + square,
     )
+    moved = sympy.sqrt(a**2 * r**2 + b**2)
+    slope = a**2 * r / moved
+    steps.equal("A step maps the deviation $r$ with slope", sympy.Derivative(moved, r), slope)
     return steps.equal(
-        "and the means come closer by $a$:", a * root - a * other, a * (root - other)
+        "which is below $a$, since the right-hand side is not negative:",
+        1 / slope**2 - 1 / a**2,
+        b**2 / (a**4 * r**2),
     )
 
 

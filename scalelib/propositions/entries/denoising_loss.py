@@ -63,41 +63,39 @@ DRAWS = 20_000
 
 def derivation() -> Derivation:
     """Derive the slope from the heat equation and Tweedie's formula; show it on Gaussian data."""
-    u, x = sympy.symbols("u x", real=True)
-    s, n, mmse, c, gamma = sympy.symbols("s n E_mmse c gamma", positive=True)
+    u, x, e = sympy.symbols("u x e", real=True)
+    s, n, c, gamma, alpha = sympy.symbols(r"s n c gamma \bar{\alpha}", positive=True)
+    mmse = sympy.Symbol(r"\mathrm{mmse}", positive=True)
     kernel = sympy.exp(-((u - x) ** 2) / (2 * s)) / sympy.sqrt(2 * sympy.pi * s)
     steps = Derivation()
     steps.equal(
-        "Noise of variance $s$ is added: densities obey the heat equation,",
-        sympy.diff(kernel, s),
-        sympy.diff(kernel, u, 2) / 2,
+        "Noise of variance $s$ is added: a component obeys the heat equation,",
+        sympy.Derivative(kernel, s),
+        sympy.Derivative(kernel, u, u) / 2,
     )
-    steps.equal("and a component has the score", sympy.diff(sympy.log(kernel), u), -(u - x) / s)
-    fisher = (n * s - mmse) / s**2
-    slope = fisher / 2 - n / (2 * s)
+    steps.equal("and has the score", sympy.Derivative(sympy.log(kernel), u), -(u - x) / s)
+    slope = (n * s - mmse) / (2 * s**2) - n / (2 * s)
     steps.equal(
-        "With the Fisher information of $U$ by Tweedie's formula, the slope of "
-        "$I = H(U) - H(U \\mid U_0)$ in $s$ is",
+        "Half the Fisher information by Tweedie's formula, minus the slope of the entropy of the "
+        "noise:",
         slope,
         -mmse / (2 * s**2),
     )
     steps.equal(
-        "and with $\\gamma = 1/s$ the slope in the signal-to-noise ratio is",
-        slope / sympy.diff(1 / s, s),
+        r"In the signal-to-noise ratio $\gamma = 1/s$ the slope is",
+        slope / sympy.Derivative(1 / s, s),
         mmse / 2,
     )
     steps.equal(
-        "Gaussian data:",
-        sympy.diff(sympy.log(1 + gamma * c) / 2, gamma),
+        "Gaussian data, whose mean squared error is $c / (1 + \\gamma c)$:",
+        sympy.Derivative(sympy.log(1 + gamma * c) / 2, gamma),
         (c / (1 + gamma * c)) / 2,
     )
-    alpha = sympy.Symbol("alpha", positive=True)
     factor, deviation = sympy.sqrt(alpha), sympy.sqrt(1 - alpha)
-    error = sympy.Symbol("e", real=True)
     return steps.equal(
         "VP: an error $e$ in $U_0$ is one in the noise; squared, it is weighted by the ratio:",
-        ((u - factor * x) / deviation - (u - factor * (x + error)) / deviation) ** 2,
-        alpha / (1 - alpha) * error**2,
+        ((u - factor * x) / deviation - (u - factor * (x + e)) / deviation) ** 2,
+        alpha / (1 - alpha) * e**2,
     )
 
 

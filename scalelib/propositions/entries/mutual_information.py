@@ -56,34 +56,27 @@ DRAWS = 20_000
 
 def derivation() -> Derivation:
     """Show what a step takes away from Gaussian data in one mode, and the parts of the entropy."""
-    M, c, S, a, b = sympy.symbols("M c S a b", positive=True)
+    M, c, S, a, b = sympy.symbols("M_{i-1} c S_{i-1} a_i b_i", positive=True)
     steps = Derivation()
-    before, after = M**2 / S**2, a**2 * M**2 / (a**2 * S**2 + b**2)
-    fall = M**2 * b**2 / (S**2 * (a**2 * S**2 + b**2))
+    noise, v = a**2 * S**2 + b**2, M**2 * c + S**2
+    w = a**2 * v + b**2
+    before, after = M**2 / S**2, a**2 * M**2 / noise
+    fall = M**2 * b**2 / (S**2 * noise)
     steps.equal("A step lowers the signal-to-noise ratio by", before - after, fall)
-    steps.true("which is positive if the step carries noise:", fall > 0)
-    told = M**2 * c * b**2 / ((a**2 * S**2 + b**2) * (M**2 * c + S**2))
-    joint = sympy.Matrix(
-        [
-            [c, M * c, a * M * c],
-            [M * c, M**2 * c + S**2, a * (M**2 * c + S**2)],
-            [a * M * c, a * (M**2 * c + S**2), a**2 * (M**2 * c + S**2) + b**2],
-        ]
-    )
-    given = joint[:2, :2] - joint[:2, 2] * joint[2, :2] / joint[2, 2]
-    squared = given[0, 1] ** 2 / (given[0, 0] * given[1, 1])
-    steps.equal("The squared correlation of $U_0$ and $U_{i-1}$ given $U_i$ is", squared, told)
-    ratio = (1 + before * c) / (1 + after * c)
+    steps.true("which is positive if the step carries noise:", sympy.Gt(fall, 0, evaluate=False))
+    steps.equal(r"Given $U_i$, the variance of $U_0$ is", c - (a * M * c) ** 2 / w, c * noise / w)
+    steps.equal(r"that of $U_{i-1}$ is", v - (a * v) ** 2 / w, b**2 * v / w)
+    steps.equal("and their covariance is", M * c - (a * M * c) * (a * v) / w, M * c * b**2 / w)
+    told = (M * c * b**2 / w) ** 2 / ((c * noise / w) * (b**2 * v / w))
     steps.equal(
-        r"so $I(U_0; U_{i-1}) - I(U_0; U_i) = I(U_0; U_{i-1} \mid U_i)$, in exponentials:",
-        ratio,
+        r"The fall of $I$ is their conditional information, $-\tfrac12 \ln(1 - \rho^2)$:",
+        (1 + before * c) / (1 + after * c),
         1 / (1 - told),
     )
-    whole = sympy.log(2 * sympy.pi * sympy.E * S**2) + sympy.log(1 + before * c)
     return steps.equal(
-        r"$2 H(U_i) = 2 H(U_i \mid U_0) + 2 I(U_0; U_i)$:",
-        sympy.expand_log(sympy.log(2 * sympy.pi * sympy.E * S**2 * (1 + before * c))),
-        sympy.expand_log(whole),
+        r"Entropy power: that of $U_i$ is that of the noise times $e^{2 I}$,",
+        sympy.exp(sympy.log(noise) + sympy.log(1 + after * c)),
+        w,
     )
 
 

@@ -41,47 +41,45 @@ DISSIPATION_NOISE = 0.02
 
 def derivation() -> Derivation:
     """Show that a VP step keeps N(0, 1), what it does to a Gaussian, and when others keep one."""
-    beta = sympy.Symbol("beta", positive=True)
-    c, q, a, b = sympy.symbols("c q a b", positive=True)
+    beta, c, q, a, m, x = sympy.symbols("beta c q a m x", positive=True)
     delta = sympy.Symbol("Delta", real=True)
     steps = Derivation()
-    steps.equal("A VP step keeps the variance 1:", (1 - beta) + beta, 1)
+    squared_factor = sympy.Pow(sympy.sqrt(1 - beta), 2, evaluate=False)
+    steps.equal("A VP step keeps the variance 1:", squared_factor + beta, 1)
     steps.equal(
-        "A law that is only shifted by $\\Delta$ attains the rate:",
-        ((1 - beta) * delta**2 / 2) / (delta**2 / 2),
-        1 - beta,
+        r"A law that is only shifted by $\Delta$ has relative entropy $\Delta^2 / 2$; after the "
+        "step",
+        sympy.Pow(sympy.sqrt(1 - beta) * delta, 2, evaluate=False) / 2,
+        (1 - beta) * delta**2 / 2,
     )
     rest = c - 1 - sympy.log(c)
-    late = rest.subs(c, (1 - beta) * c + beta)
+    margin = (1 - beta) * rest - rest.subs(c, (1 - beta) * c + beta)
     steps.equal(
-        "Gaussian data of variance $c$: the margin $(1-\\beta)\\,\\mathrm{KL}_{i-1} - "
-        "\\mathrm{KL}_i$ is 0 at $c = 1$,",
-        ((1 - beta) * rest - late).subs(c, 1),
+        r"Gaussian data of variance $c$: twice $(1-\beta)\,\mathrm{KL}_{i-1} - \mathrm{KL}_i$ "
+        "is 0 for $c = 1$,",
+        sympy.Subs(margin, c, 1),
         0,
     )
-    rise = (1 - beta) * beta * (c - 1) / (c * ((1 - beta) * c + beta))
     steps.equal(
-        "and its slope in $c$ has the sign of $c - 1$, so the margin is nowhere negative:",
-        sympy.diff((1 - beta) * rest - late, c),
-        rise,
+        "and its slope has the sign of $c - 1$, so it is nowhere negative:",
+        sympy.Derivative(margin, c),
+        (1 - beta) * beta * (c - 1) / (c * ((1 - beta) * c + beta)),
     )
     steps.equal(
-        "A step keeps $N(0, q)$ if $b^2 = q (1 - a^2)$, as that of heat dissipation:",
-        (a**2 * q + b**2).subs(b, sympy.sqrt(q * (1 - a**2))),
+        "Heat dissipation keeps $N(0, q)$, $q = \\sigma^2$, from scale 1 on:",
+        a**2 * q + q * (1 - a**2),
         q,
     )
-    m = sympy.Symbol("m", positive=True)
     passed = m**2 + (1 - m) ** 2
     steps.equal(
-        "Linearised osmosis, data $N(0, s^2)$: the variance in units of $s^2$ is smallest at "
-        "$m = e^{-\\lambda t} = 1/2$,",
-        sympy.solve(sympy.diff(passed, m), m)[0],
-        sympy.Rational(1, 2),
+        "Linearised osmosis on data that are $N(0, s^2)$: with $m = e^{-\\lambda t}$ the variance "
+        "in units of $s^2$ has the slope",
+        sympy.Derivative(passed, m),
+        4 * (m - sympy.Rational(1, 2)),
     )
-    half = passed.subs(m, sympy.Rational(1, 2))
     return steps.equal(
-        "where the relative entropy to $N(0, s^2)$ is",
-        sympy.expand_log((half - 1 - sympy.log(half)) / 2),
+        "so it is smallest for $m = 1/2$, where the relative entropy to $N(0, s^2)$ is",
+        sympy.Subs((x - 1 - sympy.log(x)) / 2, x, passed.subs(m, sympy.Rational(1, 2))),
         (sympy.log(2) - sympy.Rational(1, 2)) / 2,
     )
 
