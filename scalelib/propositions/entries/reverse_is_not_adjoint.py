@@ -127,7 +127,7 @@ def one_step_back(data: Mixture, gaussian: bool) -> Check:
     def check(trial: Trial) -> Outcome:
         del trial
         chain, gap = process("variance preserving"), 0.0
-        u = torch.linspace(-7, 7, 1001, dtype=torch.float64)
+        u = torch.linspace(-7, 7, 601, dtype=torch.float64)
         width = float(u[1] - u[0])
         for i in range(1, chain.steps + 1):
             early, late = marginal(chain, data, i - 1), marginal(chain, data, i)
