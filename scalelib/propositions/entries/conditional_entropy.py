@@ -195,6 +195,12 @@ PROPOSITIONS = (
         ),
         functions=("scalelib.information.conditional_entropy",),
         derivation=derivation,
-        tests=("tests/information/test_quantities.py",),
+        tests=(
+            "tests/information/test_quantities.py::test_conditional_entropy_of_vp_is_the_papers_formula_with_the_factor_one_half",
+            "tests/information/test_quantities.py::test_conditional_entropy_of_ve_and_blurring_follows_sigma",
+            "tests/information/test_quantities.py::test_conditional_entropy_of_heat_dissipation_is_constant",
+            "tests/information/test_quantities.py::test_linearised_osmosis_has_entropy_off_the_constants_only",
+            "tests/information/test_quantities.py::test_homogeneous_diffusion_is_deterministic",
+        ),
     ),
 )

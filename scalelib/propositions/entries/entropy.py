@@ -354,5 +354,10 @@ PROPOSITIONS = (
             "scalelib.information.marginal",
         ),
         derivation=derivation,
+        tests=(
+            "tests/information/test_quantities.py::test_entropy_power_inequality",
+            "tests/information/test_quantities.py::test_entropy_power_inequality_is_an_equality_for_proportional_gaussians",
+            "tests/information/test_quadrature.py::test_a_mixture_on_the_line_is_integrated_as_by_scipy",
+        ),
     ),
 )
