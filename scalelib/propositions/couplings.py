@@ -17,7 +17,15 @@ from torch import Tensor
 
 from scalelib.processes import LinearGaussianScaleSpace
 
-__all__ = ["Coupling", "independent", "markov", "measure", "one_jump_each", "one_noise"]
+__all__ = [
+    "Coupling",
+    "in_modes",
+    "independent",
+    "markov",
+    "measure",
+    "one_jump_each",
+    "one_noise",
+]
 
 Draw = Callable[[Tensor, Tensor], Tensor]
 """Image (N, 1, H, W) and noise (m, N, 1, H, W) -> scales 1..m, (m, N, 1, H, W)."""
@@ -81,7 +89,7 @@ class Coupling:
         Returns
         -------
         Tensor, shape (n, n)
-            Dimensionless, entries in [-1, 1]: pixel of the image, pixel of scale i.
+            Correlations: pixel (or mode) of the image in rows, of scale i in columns.
         """
         known = torch.linalg.solve(self.covariance(k, k, initial), self.covariance(k, i, initial))
         excess = self.covariance(0, i, initial) - self.covariance(0, k, initial) @ known
@@ -145,6 +153,24 @@ def one_jump_each(chain: LinearGaussianScaleSpace) -> Draw:
     return lambda u, noise: torch.stack(
         [chain.sample(u, i, noise=noise[0]) for i in range(1, chain.steps + 1)]
     )
+
+
+def in_modes(chain: LinearGaussianScaleSpace, draw: Draw) -> Draw:
+    """Show a coupling in the modes of the process, where blur and noise are diagonal.
+
+    Parameters
+    ----------
+    chain : LinearGaussianScaleSpace
+        The process.
+    draw : callable
+        Takes and returns images.
+
+    Returns
+    -------
+    callable
+        Takes and returns coefficients; the noise stays one of images, white in either form.
+    """
+    return lambda u, noise: chain.to_modes(draw(chain.from_modes(u), noise))
 
 
 def _trajectory(

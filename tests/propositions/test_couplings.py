@@ -7,6 +7,7 @@ import torch
 
 from scalelib import HeatDissipation, VarianceExploding, VariancePreserving
 from scalelib.propositions.couplings import (
+    in_modes,
     independent,
     markov,
     measure,
@@ -56,6 +57,18 @@ def test_the_map_of_the_image_is_the_mean():
     for i in (0, 1, 2):
         expected = process.mean(u, i).flatten()
         torch.testing.assert_close(found[i] @ u.flatten(), expected, rtol=0, atol=1e-14)
+
+
+def test_modes_of_a_blurring_process_do_not_mix():
+    process = HeatDissipation([0.5, 2.0], sigma=0.1, shape=(3, 4))
+    found = measure(in_modes(process, markov(process)), 2, (3, 4))
+    for i in (1, 2):
+        for matrix, diagonal in zip(
+            (found.from_image[i], found.covariance(i, i)), process.direct(i), strict=True
+        ):
+            torch.testing.assert_close(matrix, diagonal.flatten().diag(), rtol=0, atol=1e-15)
+    pixels = measure(markov(process), 2, (3, 4)).from_image[1]
+    assert float((pixels - pixels.diag().diag()).abs().max()) > 0.1
 
 
 def test_covariances_are_those_of_samples():
