@@ -281,7 +281,7 @@ PROPOSITIONS = (
         ),
         topic=Topic.ENTROPY,
         chapter="information",
-        anchors=("prop-contract",),
+        anchors=("prop-contract", "lem-data-processing"),
         claims=(
             *(claim for name in PROCESSES for claim in on_standard(name)),
             Claim(OSMOSIS, Expectation.NOT_APPLICABLE, remark="a filter has no transition kernel"),

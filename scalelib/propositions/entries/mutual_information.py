@@ -254,7 +254,7 @@ PROPOSITIONS = (
         ),
         topic=Topic.ENTROPY,
         chapter="information",
-        anchors=("prop-mi", "cor-entropy-dissipation"),
+        anchors=("prop-mi",),
         claims=(
             *(claim for name in NOISY for claim in on_standard(name)),
             Claim(
