@@ -338,7 +338,7 @@ PROPOSITIONS = (
         ),
         topic=Topic.TRANSITION,
         chapter="semigroup",
-        anchors=("prop-semi", "property-semigroup"),
+        anchors=("prop-semi", "property-semigroup", "prop-memory"),
         claims=CLAIMS,
         controls=CONTROLS,
         functions=(
