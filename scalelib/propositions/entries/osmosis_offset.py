@@ -76,8 +76,8 @@ PROPOSITIONS = (
         source="Our addition; 2023, Section 4.2 takes a guidance image that is not positive",
         statement=(
             r"With the offset $c$ the steady state is "
-            r"$w_c = (\mu_f+c)/(\mu_v+c)\,(v+c) - c$. It tends to $v + \mu_f - \mu_v$. It does not depend on $c$ if the means agree. The rate "
-            r"$\nu_1$ tends to $\lambda_1$."
+            r"$w_c = (\mu_f+c)/(\mu_v+c)\,(v+c) - c$. It tends to $v + \mu_f - \mu_v$. It does not "
+            r"depend on $c$ if the means agree. The rate $\nu_1$ tends to $\lambda_1$."
         ),
         topic=Topic.OSMOSIS,
         chapter="osmosis",
