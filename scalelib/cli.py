@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from rich import box
 from rich.console import Console
 from rich.progress import Progress
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
 def _verify(options: argparse.Namespace) -> int:
     console = Console()
     names = [name.replace("-", " ") for name in options.process]
+    torch.set_num_threads(1)  # the checks work on small tensors, which threads slow down
     todo = list(tasks(options.only, names, options.seed))
     records = []
     with Progress(console=console, transient=True) as progress:
