@@ -36,13 +36,21 @@ def derivation() -> Derivation:
     base, half = 2 * sympy.pi * sympy.E, sympy.Rational(1, 2)
     steps = Derivation()
     printed = sympy.exp(2 * (unit + loss), evaluate=False)
-    steps.equal("(13) asks that this be at least 1.", printed, base**n * beta * (1 - beta))
+    steps.equal(
+        "The paper's (13) asks that this be at least 1.", printed, base**n * beta * (1 - beta)
+    )
     low, high = half - sympy.sqrt(half**2 - q), half + sympy.sqrt(half**2 - q)
-    steps.equal("(15) factorised, q = (2 pi e)^-n: (10).", (beta - low) * (beta - high), beta**2 - beta + q)
+    steps.equal(
+        "The paper's (15) with q = (2 pi e)^-n, factorised.",
+        (beta - low) * (beta - high),
+        beta**2 - beta + q,
+    )
     steps.equal("The constant for many pixels.", sympy.Limit(base**-n, n, sympy.oo), 0)
-    steps.equal("Lower end of (10).", sympy.Limit(low, q, 0), 0)
-    steps.equal("Upper end of (10).", sympy.Limit(high, q, 0), 1)
-    steps.true("1/2 lies inside, n = 1.", sympy.Lt(1 / base, half**2, evaluate=False))
+    steps.equal("Lower end of the printed bound.", sympy.Limit(low, q, 0), 0)
+    steps.equal("Upper end of the printed bound.", sympy.Limit(high, q, 0), 1)
+    steps.true(
+        "1/2 lies inside: q < 1/4, here for n = 1.", sympy.Lt(1 / base, half**2, evaluate=False)
+    )
     change = gauss(half * 4 + half) - gauss(4)
     steps.equal("Counterexample: change of the entropy.", change, sympy.log(half * 5 / 4) / 2)
     right = sympy.exp((unit + n * loss) * 2 / n, evaluate=False)
