@@ -9,6 +9,7 @@ from scalelib.information.estimators import (
     mutual_information_by_sampling,
     relative_entropy_by_sampling,
 )
+from scalelib.information.modes import CriticalPoints, critical_points, modes_near
 from scalelib.information.quadrature import (
     entropy_by_quadrature,
     relative_entropy_by_quadrature,
@@ -31,12 +32,14 @@ from scalelib.information.standard_normal import (
 from scalelib.information.two_sample import TwoSample, energy_distance, energy_test
 
 __all__ = [
+    "CriticalPoints",
     "Estimate",
     "Mixture",
     "StandardNormal",
     "TwoSample",
     "conditional_entropy",
     "conditional_relative_entropy",
+    "critical_points",
     "energy_distance",
     "energy_test",
     "entropy_by_neighbours",
@@ -48,6 +51,7 @@ __all__ = [
     "gaussian_relative_entropy",
     "gaussian_wasserstein",
     "marginal",
+    "modes_near",
     "mutual_information_by_neighbours",
     "mutual_information_by_sampling",
     "relative_entropy_by_quadrature",

@@ -304,8 +304,8 @@ PROPOSITIONS = (
         functions=(
             "scalelib.LinearGaussianScaleSpace.direct",
             "scalelib.information.marginal",
-            "scalelib.information.modes.critical_points",
-            "scalelib.information.modes.modes_near",
+            "scalelib.information.critical_points",
+            "scalelib.information.modes_near",
         ),
         derivation=derivation,
         tests=("tests/information/test_modes.py::test_three_points_gain_a_mode",),
