@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from scalelib.propositions import FAMILY_ALPHA, Record, tasks, write_records
+from scalelib.propositions import FAMILY_ALPHA, Record, Task, tasks, write_records
 
 __all__ = ["main"]
 
@@ -54,15 +54,7 @@ def _parser() -> argparse.ArgumentParser:
 def _verify(options: argparse.Namespace) -> int:
     console = Console()
     names = [name.replace("-", " ") for name in options.process]
-    torch.set_num_threads(1)  # the checks work on small tensors, which threads slow down
-    todo = list(tasks(options.only, names, options.seed))
-    records = []
-    with Progress(console=console, transient=True) as progress:
-        bar = progress.add_task("Verifying", total=len(todo))
-        for task in todo:
-            progress.update(bar, description=f"{task.label}, {task.process}")
-            records.append(task.run())
-            progress.advance(bar)
+    records = _run(list(tasks(options.only, names, options.seed)), console)
     console.print(_table(records))
     bad = [record for record in records if record.passed is False]
     for record in bad:
@@ -72,6 +64,23 @@ def _verify(options: argparse.Namespace) -> int:
         write_records(options.json, records)
         console.print(f"Written: {options.json}", highlight=False)
     return 1 if bad else 0
+
+
+def _run(todo: Sequence[Task], console: Console) -> list[Record]:
+    """Run tasks in one thread: the tensors of the checks are small, and threads slow them down."""
+    records = []
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with Progress(console=console, transient=True) as progress:
+            bar = progress.add_task("Verifying", total=len(todo))
+            for task in todo:
+                progress.update(bar, description=f"{task.label}, {task.process}")
+                records.append(task.run())
+                progress.advance(bar)
+    finally:
+        torch.set_num_threads(threads)
+    return records
 
 
 def _table(records: Sequence[Record]) -> Table:
