@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import sympy
 import torch
@@ -75,11 +76,6 @@ PLANE = Mixture(
 """Four images of two pixels."""
 
 
-def centred(data: Mixture) -> Mixture:
-    """Shift a law such that its mean is 0."""
-    return Mixture(data.means - data.mean(), data.variances, data.log_weights.exp())
-
-
 def to_gaussian(law: Mixture, mean: Tensor, variance: float) -> float:
     """Integrate the relative entropy to a white Gaussian."""
     white = Mixture(mean[None], torch.full_like(mean, variance))
@@ -139,38 +135,50 @@ def rate(*laws: Mixture, with_mean: bool = True) -> Check:
     return check
 
 
-def linear_term(data: Mixture, power: float) -> float:
-    """Half the signal power times the squared norm of the mean."""
-    return power / 2 * float(data.mean().square().sum())
+def expansion(data: Mixture, power: float, *, share: float = 0.25, mean: float = 0.5) -> float:
+    """Two terms in the signal power: of the mean, and of the distance of Cov from I."""
+    covariance = covariance_of(data) - torch.eye(data.dimension, dtype=torch.float64)
+    squares = float(data.mean().square().sum()), float(covariance.square().sum())
+    return mean * power * squares[0] + share * power * power * squares[1]
 
 
-def quadratic_term(data: Mixture, power: float) -> float:
-    """Return a quarter of the squared signal power times the squared distance of Cov from I."""
+def covariance_of(data: Mixture) -> Tensor:
+    """Covariance matrix of a finite set of images."""
     weights, gaps = data.log_weights.exp(), data.means - data.mean()
-    covariance = gaps.T @ (weights[:, None] * gaps)
-    one = torch.eye(data.dimension, dtype=torch.float64)
-    return 0.25 * power * power * float((covariance - one).square().sum())
+    return gaps.T @ (weights[:, None] * gaps)
 
 
-def doubled(data: Mixture, power: float) -> float:
-    """Put a half where a quarter belongs."""
-    return 2 * quadratic_term(data, power)
+def slope(x: Tensor, y: list[float]) -> float:
+    """Exponent by regression: slope of ln y over ln x."""
+    u, v = x.log(), torch.tensor(y, dtype=torch.float64).log()
+    return float(((u - u.mean()) * (v - v.mean())).sum() / (u - u.mean()).square().sum())
 
 
-def order(data: Mixture, leading: Callable[[Mixture, float], float], expected: int) -> Check:
-    """Observed order of what the leading term leaves, by regression over four signal powers."""
+def order(data: Mixture, leading: Callable[[Mixture, float], float] = expansion) -> Check:
+    """Check the order of what two terms leave, over four signal powers."""
 
     def check(trial: Trial) -> Outcome:
         del trial
-        powers = 0.5 ** torch.arange(5, 9, dtype=torch.float64)
-        rest = []
+        powers, rest = 0.5 ** torch.arange(5, 9, dtype=torch.float64), []
         for power in powers.tolist():
             law = marginal(VariancePreserving([1 - power]), data, 1)
             left = to_gaussian(law, torch.zeros(data.dimension).double(), 1.0)
             rest.append(abs(left - leading(data, power)))
-        x, y = powers.log(), torch.tensor(rest, dtype=torch.float64).log()
-        slope = ((x - x.mean()) * (y - y.mean())).sum() / (x - x.mean()).square().sum()
-        return Outcome(float(slope), ORDER, expected=expected)
+        return Outcome(slope(powers, rest), ORDER, expected=3)
+
+    return check
+
+
+def exploding_order(data: Mixture, expected: int = -4) -> Check:
+    """Check the power of s with which the distance to a Gaussian of the same width falls."""
+
+    def check(trial: Trial) -> Outcome:
+        del trial
+        sigmas, left = torch.tensor([8.0, 16.0, 32.0, 64.0]).double(), []
+        for i, s in enumerate(sigmas.tolist(), start=1):
+            law = marginal(VarianceExploding(sigmas), data, i)
+            left.append(to_gaussian(law, data.mean(), s**2))
+        return Outcome(slope(sigmas, left), ORDER, expected=expected)
 
     return check
 
@@ -354,9 +362,19 @@ def derivation() -> Derivation:
     shared = (sympy.log(1 - power + power * c) - sympy.log(1 - power)) / 2
     text = "Data N(m, c): mean of the bound minus distance is the mutual information."
     steps.equal(text, bound.subs(u**2, c + m**2) - left, shared)
-    series = sympy.series(left, power, 0, 3).removeO()
-    steps.equal("Leading terms.", series, power * m**2 / 2 + power**2 * (c - 1) ** 2 / 4)
+    _small_power(steps, power)
     return _exploding(steps, m, c, u)
+
+
+def _small_power(steps: Derivation, power: sympy.Symbol) -> None:
+    """Insert the first two terms of the mutual information, with the traces of C and C^2."""
+    n, mean, first, second = sympy.symbols("n |m|^2 T_1 T_2", positive=True)
+    ratio = power / (1 - power)
+    told = ratio * first / 2 - ratio**2 * second / 4
+    bound = (power * (mean + first) - n * power - n * sympy.log(1 - power)) / 2
+    series = sympy.series(bound - told, power, 0, 3).removeO()
+    text = "Two terms, with T_1 = tr C and T_2 = tr C^2; the bracket is the square of |C - I|."
+    steps.equal(text, series, power * mean / 2 + power**2 * (n - 2 * first + second) / 4)
 
 
 def _exploding(steps: Derivation, m: sympy.Symbol, c: sympy.Symbol, u: sympy.Symbol) -> Derivation:
@@ -389,16 +407,9 @@ CLAIMS = (
     Claim(
         VP,
         HOLDS,
-        order(PLANE, linear_term, 2),
-        "order of the rest after the linear term",
-        "order with a mean",
-    ),
-    Claim(
-        VP,
-        HOLDS,
-        order(centred(PLANE), quadratic_term, 3),
-        "order of the rest after the quadratic term, for data of mean 0",
-        "order without mean",
+        order(PLANE),
+        "order, in the signal power, of the rest after two terms",
+        "order",
     ),
     Claim(
         VP,
@@ -422,6 +433,13 @@ CLAIMS = (
         exploding_rate(Mixture.mean, LINE, PLANE),
         "bound - relative entropy to N(E U_0, s^2 I) - mutual information, in nats",
         "rate",
+    ),
+    Claim(
+        VE,
+        HOLDS,
+        exploding_order(PLANE),
+        "power of s with which the relative entropy to N(E U_0, s^2 I) falls",
+        "order",
     ),
     Claim(IHD, WEAKLY, heat(LONG), "distance to noise around the mean grey value, nats", "limit"),
     Claim(
@@ -449,8 +467,9 @@ CLAIMS = (
 CONTROLS = (
     Control("summable variances 2^-(i+1)", VP, distance_left(halving())),
     Control("bound with the variance for the mean square", VP, rate(LINE, with_mean=False)),
-    Control("half for a quarter", VP, order(centred(LINE), doubled, 3)),
-    Control("quadratic term for data with a mean", VP, order(LINE, quadratic_term, 3)),
+    Control("half for a quarter", VP, order(LINE, partial(expansion, share=0.5))),
+    Control("term of the mean forgotten", VP, order(LINE, partial(expansion, mean=0.0))),
+    Control("order of the bound", VE, exploding_order(LINE, expected=-2)),
     Control("target with mean 0", VE, exploding_rate(origin, LINE)),
     Control("published schedule for 28 pixels", IHD, heat(log_blur(100, 20.0), (28, 28))),
     Control("published angle", BLUR, blurring(10.0)),
@@ -466,7 +485,10 @@ PROPOSITIONS = (
             r"Variance preserving: $U_i \to \mathcal N(0, I)$ in law for every $p(u_0)$ if and "
             r"only if $\sum \beta_i = \infty$; the relative entropy is "
             r"$\tfrac12 (\bar\alpha_i\, \mathrm E|U_0|^2 - n \bar\alpha_i "
-            r"- n \ln(1 - \bar\alpha_i)) - I(U_0; U_i)$. Variance exploding: no limit. Blurring "
+            r"- n \ln(1 - \bar\alpha_i)) - I(U_0; U_i)$, for bounded data "
+            r"$\tfrac12 \bar\alpha_i\, |\mathrm E U_0|^2 "
+            r"+ \tfrac14 \bar\alpha_i^2\, \|\mathrm{Cov}(U_0) - I\|_F^2 + o(\bar\alpha_i^2)$. "
+            r"Variance exploding: no limit. Blurring "
             r"diffusion: $\mathcal N(0, I)$. Heat dissipation, homogeneous diffusion and osmosis: "
             r"a steady state that knows the mean grey value and nothing else of the image."
         ),
