@@ -47,10 +47,17 @@ def derivation() -> Derivation:
     noise = S_i**2 - (M_i / M) ** 2 * S**2
     steps = Derivation()
     steps.equal("The recursion has one solution for the noise of a step.", found[b2], noise)
-    return steps.equal(
+    steps.equal(
         "It has the sign of what the signal-to-noise ratio loses.",
         M**2 / S**2 - M_i**2 / S_i**2,
         noise * M**2 / (S**2 * S_i**2),
+    )
+    c, ratio = sympy.symbols("c R", positive=True)
+    return steps.equal(
+        "The information that scale and image share, for Gaussian data of variance c, increases "
+        "with the ratio R.",
+        sympy.Derivative(sympy.log(1 + c * ratio) / 2, ratio),
+        c / (2 * (1 + c * ratio)),
     )
 
 
@@ -137,7 +144,7 @@ PROPOSITIONS = (
         ),
         topic=Topic.TRANSITION,
         chapter="semigroup",
-        anchors=("prop-valid",),
+        anchors=("prop-valid", "prop-valid-necessary"),
         claims=(
             *(Claim(name, Expectation.HOLDS, checked(name), _remark(name)) for name in PROCESSES),
             Claim(
