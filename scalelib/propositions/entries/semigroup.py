@@ -169,32 +169,37 @@ def predicted(chain: LinearGaussianScaleSpace, *, shared: bool) -> float:
 # Samples
 
 
-def samples(chain: LinearGaussianScaleSpace, *, repeated: bool = False) -> Check:
+def samples(
+    chain: LinearGaussianScaleSpace, *, repeated: bool = False, separate: bool = False
+) -> Check:
     """Distance of the noise of two routes to the last scale from white noise.
 
-    The first takes single steps, the second jumps half of the way. The residual of the early half
-    and that of the late half, added and divided by the square root of 2, are white noise if both
-    are and if they are independent. A repeated draw makes them the same.
+    The first takes single steps, the second jumps to the scale before the last. The residual up to
+    there and that of the last step, added and divided by the square root of 2, are white noise if
+    both are and if they are independent. They are not if a draw is repeated, or if the first route
+    takes each scale from scale 0.
     """
 
     def check(trial: Trial) -> Outcome:
-        generator, half, m = trial.generator(), chain.steps // 2, chain.steps
+        generator, m = trial.generator(), chain.steps
         u = 2 * torch.rand(SAMPLES, 1, *SHAPE, generator=generator, dtype=torch.float64) - 1
-        steps = chain.trajectory(u, range(1, m + 1), generator=generator)[[half - 1, m - 1]]
+        scales = range(1, m + 1)
+        walked = chain.trajectory(u, scales, generator=generator, independent=separate)[-2:]
         state = generator.get_state()
-        jumped = chain.sample(u, half, generator=generator)
+        jumped = chain.sample(u, m - 1, generator=generator)
         if repeated:
             generator.set_state(state)
-        routes = steps, (jumped, chain.sample(jumped, m, half, generator=generator))
+        stepped = chain.sample(jumped, m, m - 1, generator=generator)
+        routes = walked, (jumped, stepped)
         return white([_sum(chain, u, *route) for route in routes], trial.alpha)
 
     return check
 
 
-def _sum(chain: LinearGaussianScaleSpace, u: Tensor, middle: Tensor, end: Tensor) -> Tensor:
-    half, m = chain.steps // 2, chain.steps
-    early = residual(chain, u, middle, closed_form(chain, half))
-    late = residual(chain, middle, end, closed_form(chain, m, half))
+def _sum(chain: LinearGaussianScaleSpace, u: Tensor, before: Tensor, last: Tensor) -> Tensor:
+    m = chain.steps
+    early = residual(chain, u, before, closed_form(chain, m - 1))
+    late = residual(chain, before, last, closed_form(chain, m, m - 1))
     count = min(early.shape[1], late.shape[1])  # the mean grey value may take no noise; it is first
     return (early[:, -count:] + late[:, -count:]) / math.sqrt(2)
 
@@ -323,6 +328,7 @@ CONTROLS = (
         LO,
         lambda trial: memory(one_jump_each(process(LO)), process(LO)),
     ),
+    Control("published coupling, samples", IHD, samples(process(IHD), separate=True)),
     Control("samples with the draw repeated", VP, samples(process(VP), repeated=True)),
 )
 

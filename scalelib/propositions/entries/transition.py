@@ -40,7 +40,7 @@ __all__ = ["PROPOSITIONS", "closed_form"]
 TOLERANCE = 1e-12
 """Relative; the closed forms below lose up to three digits to cancellation."""
 
-SAMPLES = 2000
+SAMPLES = 4000
 """Images of 30 pixels that a sampled check draws."""
 
 Pair = tuple[Tensor, Tensor]
