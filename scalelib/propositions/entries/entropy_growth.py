@@ -128,7 +128,7 @@ PROPOSITIONS = (
         ),
         controls=(
             Control("beta_i in step i + 1", VP, lambda trial: shifted(0)),
-            Control("true gain in place of the printed one", VP, lambda trial: growth(0.25, 0.0)),
+            Control("no gain in place of the printed one", VP, lambda trial: growth(0.25, 0.0)),
         ),
         functions=("scalelib.VariancePreserving",),
         derivation=derivation,

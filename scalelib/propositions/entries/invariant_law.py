@@ -153,20 +153,22 @@ def osmosis_set(group: Tensor, *, closed: bool, follows: bool = True) -> Check:
 
 
 def derivation() -> Derivation:
-    """Exchange two pixels of two images that are each other's mirror image."""
+    """Exchange two pixels: a law on (x, y) and (y, x) is symmetric if both are equally likely."""
     x, y, u, v = sympy.symbols("x y u v", real=True)
-    factor, variance = sympy.symbols("M S^2", positive=True)
+    factor, variance, weight = sympy.symbols("M S^2 w", positive=True)
 
-    def density(p: sympy.Expr, q: sympy.Expr, ratio: sympy.Expr) -> sympy.Expr:
-        return sum(
-            sympy.exp(-((p - factor * a) ** 2 + (q - factor * b) ** 2 * ratio) / (2 * variance))
-            for a, b in ((x, y), (y, x))
-        )
+    def part(a: sympy.Symbol, b: sympy.Symbol, p: sympy.Symbol, q: sympy.Symbol) -> sympy.Expr:
+        return sympy.exp(-((p - factor * a) ** 2 + (q - factor * b) ** 2) / (2 * variance))
 
-    one = sympy.Integer(1)
-    steps = Derivation()
-    text = "The law of (x, y) and (y, x) at scale i has one value at (u, v) and (v, u)."
-    return steps.equal(text, density(u, v, one), density(v, u, one))
+    def density(p: sympy.Symbol, q: sympy.Symbol) -> sympy.Expr:
+        return weight * part(x, y, p, q) + (1 - weight) * part(y, x, p, q)
+
+    text = "Density at $(u, v)$ minus density at $(v, u)$, if $(x, y)$ has the probability $w$."
+    difference = (2 * weight - 1) * (part(x, y, u, v) - part(y, x, u, v))
+    steps = Derivation().equal(text, density(u, v) - density(v, u), difference)
+    text = "The second factor is not 0 unless $x = y$ or $u = v$: ratio of its terms."
+    ratio = sympy.exp(factor * (u - v) * (x - y) / variance)
+    return steps.equal(text, part(x, y, u, v) / part(y, x, u, v), ratio)
 
 
 PIXELWISE = ("variance preserving", "variance exploding")
