@@ -63,10 +63,10 @@ def derivation() -> Derivation:
     x = sympy.Symbol("x", positive=True)  # (2 pi e)^-n
     low = sympy.Rational(1, 2) - sympy.sqrt(sympy.Rational(1, 4) - x)
     steps = Derivation()
-    text = "With x = (2 pi e)^-n, the ends of (10) are the roots of beta (1 - beta) = x."
+    text = r"With $x = (2 \pi e)^{-n}$, the ends of (10) are the roots of $\beta (1 - \beta) = x$."
     steps.equal(text, low * (1 - low), x)
-    series = sympy.series(low, x, 0, 3).removeO()
-    steps.equal("The lower end is positive, x to first order.", series, x + x**2)
+    text = "The lower end is positive, and close to x for many pixels."
+    steps.equal(text, sympy.Limit(low / x, x, 0), 1)
     i = sympy.Symbol("i", positive=True)
     text = "1 / (i + 1) falls below every positive bound."
     return steps.equal(text, sympy.Limit(1 / (i + 1), i, sympy.oo), 0)

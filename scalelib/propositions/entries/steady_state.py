@@ -347,10 +347,12 @@ def osmosis(*, rescaled: bool) -> Check:
 def derivation() -> Derivation:
     """Derive the slow schedule, the bound, its gap, and the expansions for Gaussian data."""
     i, c = sympy.symbols("i c", positive=True)
-    power = sympy.Symbol("abar", positive=True)
+    power = sympy.Symbol("alphabar", positive=True)
     m, u = sympy.symbols("m u_0", real=True)
     steps = Derivation()
-    text = "Slow schedule: if the signal power is 1/i before step i, it is 1/(i + 1) after it."
+    text = (
+        "Slow schedule: if the signal power is $1/i$ before step $i$, it is $1/(i + 1)$ after it."
+    )
     steps.equal(text, (1 - 1 / (i + 1)) / i, 1 / (i + 1))
     bound = (power * u**2 - power - sympy.log(1 - power)) / 2
     square = power * u**2 + 1 - power  # E[U_i^2 | u_0]
@@ -373,7 +375,7 @@ def _small_power(steps: Derivation, power: sympy.Symbol) -> None:
     told = ratio * first / 2 - ratio**2 * second / 4
     bound = (power * (mean + first) - n * power - n * sympy.log(1 - power)) / 2
     series = sympy.series(bound - told, power, 0, 3).removeO()
-    text = "Two terms, with T_1 = tr C and T_2 = tr C^2; the bracket is the square of |C - I|."
+    text = r"Two terms; $T_1 = \mathrm{tr}\,C$, $T_2 = \mathrm{tr}\,C^2$, $n - 2 T_1 + T_2 = \|C - I\|_F^2$."
     steps.equal(text, series, power * mean / 2 + power**2 * (n - 2 * first + second) / 4)
 
 
@@ -381,7 +383,7 @@ def _exploding(steps: Derivation, m: sympy.Symbol, c: sympy.Symbol, u: sympy.Sym
     s = sympy.Symbol("s", positive=True)
     law = sympy.exp(-((u - m) ** 2) / (2 * c)) / sympy.sqrt(2 * sympy.pi * c)
     mean = sympy.Integral((u - m) ** 2 / (2 * s**2) * law, (u, -sympy.oo, sympy.oo))
-    text = "Variance exploding, data N(m, c): mean distance of N(u_0, s^2) to N(m, s^2)."
+    text = "Variance exploding, data N(m, c): mean distance of $N(u_0, s^2)$ to $N(m, s^2)$."
     return steps.equal(text, mean, c / (2 * s**2))
 
 
