@@ -173,6 +173,10 @@ class _Place(NamedTuple):
     centred: Tensor
     """Means of the components relative to the posterior mean, shape (n, K, d)."""
 
+    def of(self, chosen: Tensor) -> _Place:
+        """Return the chosen points only."""
+        return _Place(self.logs[chosen], self.gradient[chosen], self.rounding, self.centred[chosen])
+
     def spectrum(self) -> tuple[Tensor, Tensor]:
         """Eigenvalues (n, d) of the Hessian, ascending, and the gradient in its eigenvectors."""
         eigenvalues, basis = self._eigh()
@@ -242,9 +246,10 @@ def _sift(landscape: _Landscape, centres: Tensor, half: Tensor) -> tuple[Tensor,
     """Centres of cells that hold exactly one critical point, and of undecided cells."""
     place, radius = landscape.at(centres), torch.linalg.vector_norm(half)
     undecided = ~_holds_none(place, radius)
+    centres, place = centres[undecided], place.of(undecided)
     # Twice the radius, for points on the border between cells.
-    one = undecided & _holds_one(place, 2 * radius)
-    return centres[one], centres[undecided & ~one]
+    one = _holds_one(place, 2 * radius)
+    return centres[one], centres[~one]
 
 
 def _holds_none(place: _Place, radius: Tensor) -> Tensor:

@@ -256,12 +256,13 @@ PROPOSITIONS = (
     Proposition(
         label="P-causal",
         title="Causality: modes of the density",
-        source="Our addition; 2023, Section 5 names causality",
+        source="2023, Section 5 names causality; Carreira-Perpiñán and Williams 2003; Edelsbrunner "
+        "et al. 2013; blurring processes: our addition",
         statement=(
             r"In one dimension the number of modes of $p(u_i)$ does not increase in $i$ for the "
             r"variance preserving and the variance exploding process. In two dimensions it may: "
-            r"three points at distance $R$ from their mean have 3 modes below the deviation "
-            r"$R/\sqrt2$, then 4 up to $0.7392\,R$, then one. Blurring processes create no modes "
+            r"three equidistant points at distance $R$ from their mean have 3 modes below the "
+            r"deviation $R/\sqrt2$, then 4 up to $0.7391\,R$. Blurring processes create no modes "
             r"in the law of a single frequency, but may do so in the law of a single pixel."
         ),
         topic=Topic.CAUSALITY,
