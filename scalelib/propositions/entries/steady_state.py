@@ -375,7 +375,7 @@ def _small_power(steps: Derivation, power: sympy.Symbol) -> None:
     told = ratio * first / 2 - ratio**2 * second / 4
     bound = (power * (mean + first) - n * power - n * sympy.log(1 - power)) / 2
     series = sympy.series(bound - told, power, 0, 3).removeO()
-    text = r"Two terms; with the traces $T_1$ of $C$, $T_2$ of $C^2$: $|C - I|^2 = n - 2 T_1 + T_2$."
+    text = r"Two terms; the traces $T_1$ of $C$, $T_2$ of $C^2$; $|C - I|^2 = n - 2 T_1 + T_2$."
     steps.equal(text, series, power * mean / 2 + power**2 * (n - 2 * first + second) / 4)
 
 
