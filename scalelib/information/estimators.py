@@ -188,7 +188,9 @@ def entropy_by_neighbours(samples: Tensor, neighbours: int = 3) -> float:
     Returns
     -------
     float
-        Biased for finite n, increasingly so in high dimension.
+        Biased for finite n. Measured for n = 4000, k = 3: -0.01 nats for a Gaussian in the plane,
+        -0.05 in dimension 8; +0.98 for the uniform cube in dimension 8, near whose border most
+        points lie.
 
     Raises
     ------
@@ -230,8 +232,10 @@ def mutual_information_by_neighbours(x: Tensor, y: Tensor, neighbours: int = 3) 
     Returns
     -------
     float
-        Biased for finite n, towards 0 where x and y depend strongly; may be slightly negative
-        for independent components.
+        Biased for finite n. Measured for n = 2000, k = 3 and Gaussian x, y with correlation 0.6
+        of each pair of coordinates: below 0.01 nats in dimension 1 and 2, but -0.82 of 1.79 nats in
+        dimension 8, as strong dependence in high dimension is underestimated. May be slightly
+        negative for independent x and y.
 
     Raises
     ------
@@ -277,4 +281,6 @@ def _same_dimension(p: Mixture, q: Mixture) -> None:
 
 def _sample(name: str, values: Tensor, neighbours: int) -> tuple[NDArray[np.float64], int]:
     points = double(name, values, 2).numpy()
+    if len(points) < 2:
+        raise ValueError(f"{name} must hold at least 2 points, found {len(points)}")
     return points, _check.integer("neighbours", neighbours, low=1, high=len(points) - 1)

@@ -137,8 +137,7 @@ def _first_boxes(densities: tuple[Mixture, ...]) -> Tensor:
     own = slice(len(densities[0].means))
     boxes = torch.stack([low[own].amin(dim=0), high[own].amax(dim=0)], dim=1)[None]
     while True:
-        size = len(boxes) * means.numel()
-        if size > _WORK:
+        if len(boxes) * means.numel() > _WORK // 8:
             raise ValueError(
                 f"variances must be resolved by fewer boxes, found {len(means)} components with "
                 f"variances down to {float(deviations.square().min()):g}"
