@@ -36,7 +36,7 @@ class CriticalPoints:
     points: Tensor
     """Shape (k, d), in the coordinates of the mixture."""
     curvatures: Tensor
-    """Shape (k, d): eigenvalues of the Hessian of ln p, ascending, in units of 1 / variance."""
+    """Eigenvalues of the Hessian of ln p, ascending, in units of 1 / variance, shape (k, d)."""
 
     @property
     def modes(self) -> Tensor:

@@ -28,7 +28,7 @@ class TwoSample:
     p_value: float
     """Exact permutation p-value."""
     alpha: float
-    """Level: under equal distributions the test rejects with at most this probability."""
+    """Level of the test, the largest probability to reject under equal distributions."""
     power: float
     """Probability to reject that ``smallest_distance`` stands for."""
     critical: float

@@ -38,7 +38,7 @@ SHAPE = (6, 5)
 """Not square, so that height and width cannot be confused; small, so that all modes are checked."""
 
 STEPS = 12
-"""Scales of the standard instances: few enough to try all pairs."""
+"""Number of scales of the standard instances, few enough to try all pairs."""
 
 PROCESSES: dict[str, Callable[[], LinearGaussianScaleSpace]] = {
     "variance preserving": lambda: VariancePreserving(linear_beta(STEPS, 1e-3, 0.6)),
@@ -56,7 +56,7 @@ BLURRING = tuple(PROCESSES)[2:]
 """Processes that are diagonal in the cosine basis."""
 
 OSMOSIS = "osmosis"
-"""Name of the filter beside the processes: osmosis has no law, propositions on images apply."""
+"""Name of the filter beside the processes. It has no law; propositions on images apply."""
 
 SYMBOLIC = "symbolic"
 """Stands in the place of a process where a derivation was run."""

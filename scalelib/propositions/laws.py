@@ -28,10 +28,10 @@ __all__ = [
 ]
 
 SPECTRUM = 1 / (1 + 4 * laplacian_eigenvalues(SHAPE).flatten())
-"""Variance of Gaussian data per mode, shape (H W,): falls with the frequency, as in photographs."""
+"""Variance of Gaussian data per mode, shape (H W,), falling with the frequency as in photographs."""
 
 FOUR = torch.tensor([[-0.10], [0.02], [0.11], [-0.03]], dtype=torch.float64)
-"""Four images that differ in one mode, shape (4, 1): noise confuses them at every scale."""
+"""Four images that differ in one mode, shape (4, 1), which noise confuses at every scale."""
 
 _PER_DEVIATION = 20
 _REACH = 13

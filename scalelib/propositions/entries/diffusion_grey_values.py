@@ -96,7 +96,7 @@ PROPOSITIONS = (
                 lambda trial: means(lambda u, t: diffuse(u.log(), t).exp()),
             ),
         ),
-        functions=("scalelib.HomogeneousDiffusion.mean",),
+        functions=("scalelib.LinearGaussianScaleSpace.mean",),
         derivation=derivation,
         tests=(
             "tests/processes/test_homogeneous_diffusion.py"

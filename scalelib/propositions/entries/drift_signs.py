@@ -124,7 +124,7 @@ PROPOSITIONS = (
             Control("plus before the drift term of (24)", VP, forward(1)),
             Control("plus before the time derivative of (25)", VP, backward(1)),
         ),
-        functions=("scalelib.VariancePreserving.direct",),
+        functions=("scalelib.LinearGaussianScaleSpace.direct",),
         derivation=derivation,
     ),
 )

@@ -263,7 +263,7 @@ PROPOSITIONS = (
         title="Differential entropy",
         source="Our addition, in place of 2023, Proposition 1",
         statement=(
-            r"If $\tfrac1n \tr \Cov(U_0) \le 1$, then $H(U_i)$ increases under the variance "
+            r"If $\tfrac1n \tr \Cov(U_0) \le 1$, then $H(U_i)$ never decreases under the variance "
             r"preserving process for all $\beta_i \in (0, 1)$. Its entropy power obeys "
             r"$1 - \bar\alpha_i (1 - N(U_0)) \le N(U_i) \le 1 - \bar\alpha_i "
             r"\big(1 - \tfrac1n \tr \Cov(U_0)\big)$. Images with values in $[-1, 1]$ always "

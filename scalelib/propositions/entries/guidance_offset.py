@@ -129,7 +129,7 @@ PROPOSITIONS = (
             Control("standard normal guidance", OSMOSIS, stable(0.0)),
             Control("contrast that ignores the offset", OSMOSIS, contrast(known_offset=False)),
         ),
-        functions=("scalelib.Osmosis", "scalelib.osmosis.canonical_drift"),
+        functions=("scalelib.Osmosis", "scalelib.canonical_drift"),
         derivation=derivation,
     ),
 )

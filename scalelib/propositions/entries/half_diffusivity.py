@@ -130,7 +130,7 @@ PROPOSITIONS = (
             Control("drift 1% too large", VP, equation(0.5, 1.01)),
             Control("drift m_1 / m_2 at diffusivity 1", VP, steady_variance(1.0)),
         ),
-        functions=("scalelib.VariancePreserving.direct",),
+        functions=("scalelib.LinearGaussianScaleSpace.direct",),
         derivation=derivation,
     ),
 )

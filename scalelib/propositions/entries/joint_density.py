@@ -127,7 +127,7 @@ PROPOSITIONS = (
                 backward(lambda u, t: feller.density(u, t) * early(u, t)),
             ),
         ),
-        functions=("scalelib.VariancePreserving.direct", "scalelib.information.marginal"),
+        functions=("scalelib.LinearGaussianScaleSpace.direct", "scalelib.information.marginal"),
         derivation=derivation,
     ),
 )
