@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 SPECTRUM = 1 / (1 + 4 * laplacian_eigenvalues(SHAPE).flatten())
-"""Variance of Gaussian data per mode, shape (H W,), falling with the frequency as in photographs."""
+"""Variance of Gaussian data per mode, shape (H W,); it falls with the frequency as in images."""
 
 FOUR = torch.tensor([[-0.10], [0.02], [0.11], [-0.03]], dtype=torch.float64)
 """Four images that differ in one mode, shape (4, 1), which noise confuses at every scale."""
