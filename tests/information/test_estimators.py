@@ -264,7 +264,7 @@ def test_entropy_by_neighbours_by_hand():
 def test_information_by_neighbours_by_hand():
     """Four pairs, k = 1: psi(1) + psi(4) - mean(psi(n_x + 1) + psi(n_y + 1)).
 
-    The neighbours are at 3, 3, 40 and 40. Closer than that in x are 2, 2, 3 and 3 points, in y none.
+    The neighbours are at 3, 3, 40 and 40. Closer in x are 2, 2, 3 and 3 points, in y none.
     """
     x, y = double([[0.0], [1.0], [2.0], [9.0]]), double([[0.0], [3.0], [50.0], [90.0]])
     psi = [0.0, 1.0, 1.5, 11 / 6]  # psi(j + 1) - psi(1)

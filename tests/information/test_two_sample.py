@@ -116,6 +116,18 @@ def test_a_rejection_is_a_distance_above_the_critical_one(generator):
         assert found.rejected == (found.statistic > found.critical)
 
 
+def test_the_smallest_distance_is_the_critical_one_and_the_sampling_error(generator):
+    x, y = normal(generator, 12, 2), 2 * normal(generator, 9, 2)
+    found = energy_test(x, y, generator=generator, power=0.95, **OPTIONS)
+
+    def spread(z):
+        return np.mean([math.dist(p, q) for p, q in itertools.combinations(z.tolist(), 2)])
+
+    mean_square = spread(x) / 12 + spread(y) / 9
+    error = scipy.stats.norm.isf(0.025) * math.sqrt(mean_square)
+    assert found.smallest_distance - found.critical == pytest.approx(error, rel=1e-10)
+
+
 def test_the_smallest_distance_is_detected(generator):
     """n = m = 100 on the line, 60 repetitions: with power 99%, 8 misses have probability 1e-6."""
     found = energy_test(
