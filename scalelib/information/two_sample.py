@@ -212,7 +212,7 @@ def _attainable(n: int, m: int, permutations: int, alpha: float) -> None:
         )
     # With samples of equal size, exchanging them changes nothing.
     splits = math.comb(n + m, n) // (2 if n == m else 1)
-    if splits * alpha < 1:
+    if splits < 1 / alpha:
         raise ValueError(
             f"x and y must have more points for alpha {alpha:g}: {n} and {m} points can be split "
             f"in {splits} different ways, needed are {math.ceil(1 / alpha)}"

@@ -174,6 +174,8 @@ class LinearGaussianScaleSpace(ABC):
         """
         u = self._check_image("u", u)
         factor, _ = self.direct(i, start)
+        if i == start:
+            return u.clone()
         if self.shape is None:
             return u * factor.to(u)
         return cosine_filter(u, factor.to(u))
@@ -217,6 +219,8 @@ class LinearGaussianScaleSpace(ABC):
         _check.one_noise_source(generator, noise, u)
         if noise is not None:
             _check.like("noise", noise, u, u.shape)
+        if i == start:
+            return u.clone()
         # Contiguous: the draw must not depend on how the caller's image lies in memory.
         image = torch.empty_like(u, memory_format=torch.contiguous_format)
         modes = self._modes(u)
@@ -275,6 +279,9 @@ class LinearGaussianScaleSpace(ABC):
         room = torch.empty_like(state) if independent and self.shape else state
         start = 0
         for j, i in enumerate(scales):
+            if i == 0:
+                result[j] = u0  # bit for bit, without two transforms
+                continue
             factor, variance = self.direct(i, start)
             given = None if noise is None else noise[j]
             found = self._jump(state, factor, variance, generator, given, result[j], room)

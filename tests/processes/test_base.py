@@ -96,7 +96,9 @@ def test_a_transition_to_the_same_scale_is_the_identity(case, generator):
         assert bool((factor == 1).all())
         assert bool((variance == 0).all())
         for found in (case.process.mean(u, i, i), case.process.sample(u, i, i, noise=u)):
-            torch.testing.assert_close(found, u, rtol=0, atol=1e-14)
+            assert torch.equal(found, u)
+            assert found.data_ptr() != u.data_ptr()
+    assert torch.equal(case.process.trajectory(u, [0, 2], noise=torch.stack([u, u]))[0], u)
 
 
 def composed(earlier, later):
