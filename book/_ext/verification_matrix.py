@@ -206,7 +206,8 @@ def description(found: Record) -> str:
     what = f"negative control, {found.name}" if found.kind == "control" else found.name
     parts = [found.process, what, f"**{found.verdict}**", pretty(found.measured()), found.remark]
     if found.count is not None:
-        parts.append(f"n = {found.count}, α = {found.alpha:.1g}, finds {found.detectable:.2g}")
+        sampled = f"n = {found.count}, α = {found.alpha:.1g}, finds {found.detectable:.2g}"
+        parts.append(f"{sampled}, seed {found.seed}")
     return "; ".join(part for part in parts if part)
 
 
