@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from scalelib.processes import HeatDissipation, HomogeneousDiffusion
-from scalelib.propositions.patterns import laplacian, units
+from scalelib.propositions.grid import laplacian_matrix
+from scalelib.propositions.patterns import units
 from scalelib.transforms import dct2, idct2, laplacian_eigenvalues
 
 __all__ = [
@@ -63,7 +64,7 @@ def explicit(u: Tensor, t: float, tau: float = 0.26) -> Tensor:
     """Break: explicit Euler steps of at least 0.26, beyond the limit of 1/4."""
     steps = max(1, int(t / tau))
     shape = (u.shape[-2], u.shape[-1])
-    step = torch.eye(shape[0] * shape[1], dtype=torch.float64) + t / steps * laplacian(shape)
+    step = torch.eye(shape[0] * shape[1], dtype=torch.float64) - t / steps * laplacian_matrix(shape)
     return torch.matmul(u.flatten(-2), torch.linalg.matrix_power(step, steps)).view(u.shape)
 
 
@@ -75,7 +76,7 @@ def width_as_scale(u: Tensor, s: float) -> Tensor:
 def dark_frame(u: Tensor, t: float) -> Tensor:
     """Break: pixels outside are held at 0, so that grey values leak across the border."""
     shape = (u.shape[-2], u.shape[-1])
-    leaky = laplacian(shape)
+    leaky = -laplacian_matrix(shape)
     leaky.fill_diagonal_(-4)
     return torch.matmul(u.flatten(-2), torch.linalg.matrix_exp(t * leaky)).view(u.shape)
 

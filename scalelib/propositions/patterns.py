@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-__all__ = ["SIZES", "drift_field", "guidances", "images", "laplacian", "neighbours", "units"]
+__all__ = ["SIZES", "drift_field", "guidances", "images", "neighbours", "units"]
 
 SIZES = ((1, 9), (8, 1), (2, 2), (6, 5), (8, 8))
 """Height and width: single rows and columns, the smallest square, and both kinds of shapes."""
@@ -97,21 +97,6 @@ def neighbours(shape: tuple[int, int]) -> Iterator[tuple[int, int]]:
             yield p, p + 1
         if p + width < height * width:
             yield p, p + width
-
-
-def laplacian(shape: tuple[int, int]) -> Tensor:
-    """Matrix of the 5-point stencil with reflecting boundary, built pair by pair.
-
-    Examples
-    --------
-    >>> laplacian((1, 2))
-    tensor([[-1.,  1.],
-            [ 1., -1.]], dtype=torch.float64)
-    """
-    matrix = torch.zeros(shape[0] * shape[1], shape[0] * shape[1], dtype=torch.float64)
-    for p, q in neighbours(shape):
-        matrix[p, q] = matrix[q, p] = 1
-    return matrix - torch.diag(matrix.sum(dim=0))
 
 
 def units(shape: tuple[int, int]) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from scalelib.osmosis import Osmosis
+from scalelib.propositions.grid import osmosis_matrix
 from scalelib.propositions.patterns import drift_field, guidances, neighbours
 
 __all__ = [
@@ -25,7 +26,6 @@ __all__ = [
     "matrix",
     "null_image",
     "of_drift",
-    "of_guidance",
     "one_sided",
     "resolvent",
 ]
@@ -66,12 +66,6 @@ def assemble(shape: tuple[int, int], rate: Callable[[int, int], float]) -> Tenso
             found[q, p] += rate(p, q)
             found[p, p] -= rate(p, q)
     return found
-
-
-def of_guidance(v: Tensor) -> Tensor:
-    """Matrix of the canonical drift of a guidance image (1, H, W), from the rates 2 v_q / sum."""
-    grey = v.flatten().tolist()
-    return assemble(_size(v), lambda p, q: 2 * grey[q] / (grey[p] + grey[q]))
 
 
 def of_drift(dy: Tensor, dx: Tensor) -> Tensor:
@@ -118,7 +112,7 @@ def leaky(v: Tensor) -> Tensor:
     inside = torch.zeros(height + 2, width + 2, dtype=torch.bool)
     inside[1:-1, 1:-1] = True
     kept = inside.flatten()
-    return of_guidance(wide)[kept][:, kept]
+    return osmosis_matrix(wide[0])[kept][:, kept]
 
 
 def resolvent(walk: Tensor) -> Step:

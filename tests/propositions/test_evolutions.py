@@ -15,13 +15,13 @@ from scalelib.propositions.evolutions import (
     unequal_axes,
     width_as_scale,
 )
-from scalelib.propositions.patterns import laplacian
+from scalelib.propositions.grid import laplacian_matrix
 
 SHAPE = (4, 3)
 
 
 def test_diffusion_is_the_matrix_exponential() -> None:
-    expected = torch.linalg.matrix_exp(1.3 * laplacian(SHAPE))
+    expected = torch.linalg.matrix_exp(-1.3 * laplacian_matrix(SHAPE))
     torch.testing.assert_close(matrix_of(diffuse, SHAPE, 1.3), expected, rtol=0, atol=1e-13)
 
 

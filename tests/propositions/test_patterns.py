@@ -1,4 +1,4 @@
-"""Small grids and images: sizes, ranges, and the stencil against its definition."""
+"""Small grids and images: sizes and ranges."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from scalelib.propositions.patterns import (
     drift_field,
     guidances,
     images,
-    laplacian,
     neighbours,
     units,
 )
@@ -39,15 +38,6 @@ def test_neighbours_are_at_distance_one_and_none_is_missing(shape: tuple[int, in
     assert len(set(pairs)) == len(pairs) == height * (width - 1) + width * (height - 1)
     for p, q in pairs:
         assert abs(p // width - q // width) + abs(p % width - q % width) == 1
-
-
-@pytest.mark.parametrize("shape", SIZES)
-def test_the_laplacian_is_that_of_repeated_borders(shape: tuple[int, int]) -> None:
-    u = images(shape)
-    v = torch.nn.functional.pad(u, (1, 1, 1, 1), mode="replicate")
-    rows = v[..., 2:, 1:-1] + v[..., :-2, 1:-1] - 2 * u
-    columns = v[..., 1:-1, 2:] + v[..., 1:-1, :-2] - 2 * u
-    torch.testing.assert_close((u.flatten(1) @ laplacian(shape)).view_as(u), rows + columns)
 
 
 def test_units_give_the_matrix_of_a_linear_map() -> None:

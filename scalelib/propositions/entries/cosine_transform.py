@@ -10,7 +10,8 @@ from torch import Tensor
 
 from scalelib.propositions.derivation import Derivation
 from scalelib.propositions.evolutions import Evolution, continuous, diffuse, matrix_of
-from scalelib.propositions.patterns import SIZES, laplacian, units
+from scalelib.propositions.grid import laplacian_matrix
+from scalelib.propositions.patterns import SIZES, units
 from scalelib.propositions.statement import (
     Claim,
     Control,
@@ -59,8 +60,13 @@ def derivation() -> Derivation:
     )
 
 
+def reflecting(shape: tuple[int, int]) -> Tensor:
+    """Matrix L of the stencil, built from the grid alone."""
+    return -laplacian_matrix(shape)
+
+
 def diagonalisation(
-    stencil: Callable[[tuple[int, int]], Tensor] = laplacian,
+    stencil: Callable[[tuple[int, int]], Tensor] = reflecting,
     eigenvalues: Callable[[Sequence[int]], Tensor] = laplacian_eigenvalues,
 ) -> Outcome:
     """Largest entry of L V + V diag(lambda) and of V^T V - I, over all sizes."""
@@ -78,14 +84,14 @@ def exponential(evolve: Evolution) -> Outcome:
     gap = 0.0
     for shape in SIZES:
         for t in TIMES:
-            expected = torch.linalg.matrix_exp(t * laplacian(shape))
+            expected = torch.linalg.matrix_exp(t * reflecting(shape))
             gap = max(gap, float((matrix_of(evolve, shape, t) - expected).abs().max()))
     return Outcome(gap, TOLERANCE)
 
 
 def dark(shape: tuple[int, int]) -> Tensor:
     """Stencil whose missing neighbours are black instead of reflected."""
-    matrix = laplacian(shape)
+    matrix = reflecting(shape)
     return matrix - torch.diag(matrix.diagonal() + 4)
 
 

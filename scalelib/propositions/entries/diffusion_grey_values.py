@@ -6,7 +6,8 @@ import sympy
 
 from scalelib.propositions.derivation import Derivation
 from scalelib.propositions.evolutions import Evolution, dark_frame, diffuse
-from scalelib.propositions.patterns import SIZES, images, laplacian
+from scalelib.propositions.grid import laplacian_matrix
+from scalelib.propositions.patterns import SIZES, images
 from scalelib.propositions.statement import (
     Claim,
     Control,
@@ -23,7 +24,7 @@ TIMES = (0.125, 5.2, 1e4)
 
 def derivation() -> Derivation:
     """On 2 x 3 pixels the stencil sends constants to 0 and sums to 0, exactly."""
-    stencil = sympy.Matrix(laplacian((2, 3)).int().tolist())
+    stencil = sympy.Matrix((-laplacian_matrix((2, 3))).int().tolist())
     a, b = sympy.symbols("a b", real=True)
     f = sympy.Matrix(sympy.symbols("f_1:7", real=True))
     ones = sympy.ones(6, 1)

@@ -6,8 +6,9 @@ import sympy
 
 from scalelib.propositions.derivation import Derivation
 from scalelib.propositions.evolutions import Evolution, continuous, diffuse, width_as_scale
+from scalelib.propositions.grid import laplacian_matrix
 from scalelib.propositions.instances import process
-from scalelib.propositions.patterns import SIZES, images, laplacian
+from scalelib.propositions.patterns import SIZES, images
 from scalelib.propositions.statement import (
     Claim,
     Control,
@@ -48,7 +49,7 @@ def generator(evolve: Evolution, t: float = 1e-6) -> Outcome:
     gap = 0.0
     for shape in SIZES:
         f = images(shape)
-        speed = (f.flatten(1) @ laplacian(shape)).view_as(f)
+        speed = (f.flatten(1) @ -laplacian_matrix(shape)).view_as(f)
         defect = (evolve(f, t) - f) / t - speed
         gap = max(gap, float(defect.abs().max() / speed.abs().max()))
     # Taylor: at most half the largest eigenvalue, 4, times t; rounding of f over t is 1e-9.

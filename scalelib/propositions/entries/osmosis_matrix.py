@@ -10,6 +10,7 @@ from torch import Tensor
 
 from scalelib.osmosis import Osmosis, canonical_drift
 from scalelib.propositions.derivation import Derivation
+from scalelib.propositions.grid import osmosis_matrix
 from scalelib.propositions.patterns import SIZES, drift_field, guidances
 from scalelib.propositions.statement import (
     Claim,
@@ -24,7 +25,6 @@ from scalelib.propositions.walks import (
     leaky,
     matrix,
     of_drift,
-    of_guidance,
     one_sided,
 )
 
@@ -60,7 +60,7 @@ def structure(operator: Callable[[Tensor], Tensor]) -> Outcome:
         for v in guidances(shape).values():
             walk, grey = operator(v), v.flatten() / v.max()
             flow = walk * grey
-            defects = [flow - flow.mT, walk @ grey, walk - of_guidance(v)]
+            defects = [flow - flow.mT, walk @ grey, walk - osmosis_matrix(v[0])]
             worst = max(worst, _generator(walk), *(float(x.abs().max()) for x in defects))
     return Outcome(worst, TOLERANCE)
 
@@ -82,7 +82,7 @@ def routes(spacing: float = 0.5) -> Outcome:
         for v in guidances(shape).values():
             one = matrix(Osmosis(guidance=v, spacing=spacing))
             two = matrix(Osmosis(drift=canonical_drift(v, spacing), spacing=spacing))
-            expected = of_guidance(v) / spacing**2
+            expected = osmosis_matrix(v[0]) / spacing**2
             worst = max(worst, *(float((x - expected).abs().max()) for x in (one, two)))
     return Outcome(worst, TOLERANCE / spacing**2)
 

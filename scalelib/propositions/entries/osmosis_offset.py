@@ -10,7 +10,8 @@ from torch import Tensor
 
 from scalelib.osmosis import Osmosis
 from scalelib.propositions.derivation import Derivation
-from scalelib.propositions.patterns import SIZES, guidances, images, laplacian
+from scalelib.propositions.grid import laplacian_matrix
+from scalelib.propositions.patterns import SIZES, guidances, images
 from scalelib.propositions.statement import (
     Claim,
     Control,
@@ -59,7 +60,7 @@ def speed(make: Filter) -> Outcome:
     """Largest relative distance of the rate to that of diffusion, times the offset."""
     worst, c = 0.0, 1e6
     for shape in SIZES:
-        slowest = float(torch.linalg.eigvalsh(-laplacian(shape))[1])
+        slowest = float(torch.linalg.eigvalsh(laplacian_matrix(shape))[1])
         for v in guidances(shape).values():
             root = (v.flatten() + c).sqrt()
             walk = matrix(make(v, c)) * root / root[:, None]

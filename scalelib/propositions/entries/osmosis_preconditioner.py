@@ -11,7 +11,8 @@ from torch import Tensor
 
 from scalelib.osmosis import Osmosis
 from scalelib.propositions.derivation import Derivation
-from scalelib.propositions.patterns import SIZES, guidances, laplacian
+from scalelib.propositions.grid import laplacian_matrix
+from scalelib.propositions.patterns import SIZES, guidances
 from scalelib.propositions.statement import (
     Claim,
     Control,
@@ -57,7 +58,7 @@ def outside(model: Preconditioner, *, sharp: bool = False) -> Outcome:
     """By how much eigenvalues leave their interval; signed distance of the ends if sharp."""
     worst = -1.0
     for shape in [shape for shape in SIZES if shape != (2, 2)]:
-        stencil = laplacian(shape)
+        stencil = -laplacian_matrix(shape)
         for v in guidances(shape).values():
             mean, form = float(v.mean()), -matrix(Osmosis(guidance=v)) * v.flatten()
             weights = -form[stencil.triu(1) > 0]
