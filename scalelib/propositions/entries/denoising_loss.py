@@ -236,7 +236,7 @@ PROPOSITIONS = (
     Proposition(
         label="P-mmse",
         title="The denoising loss is the slope of the mutual information",
-        source="Our addition; the identity is that of Guo, Shamai and Verdú (2005), Theorem 1",
+        source="Our addition; the identity is that of Guo, Shamai and Verdú (2005)",
         statement=(
             r"The variance preserving process is a rescaled variance exploding one with "
             r"$\sigma_i^2 = (1 - \bar\alpha_i) / \bar\alpha_i$. With the signal-to-noise ratio "
