@@ -171,13 +171,8 @@ def energy_test(
     place = math.floor(alpha * (permutations + 1))
     critical = float(found[1:].sort(descending=True).values[place - 1].clamp(min=0).sqrt())
     smallest = critical + _sampling_error(distances, n, 1 - power)
-    if distance is not None and smallest > _check.number("distance", distance, low=0):
-        factor = math.ceil((smallest / distance) ** 2)
-        raise ValueError(
-            f"distance {distance:g} must be detected with power {power:g}, found samples of "
-            f"{n} and {len(pooled) - n} points, which detect {smallest:.4g}: about {factor} times "
-            "as many are needed"
-        )
+    if distance is not None:
+        _detected(distance, smallest, n, len(pooled) - n)
     return TwoSample(
         statistic=float(found[0].clamp(min=0).sqrt()),
         p_value=(1 + extreme) / (1 + permutations),
@@ -216,6 +211,16 @@ def _attainable(n: int, m: int, permutations: int, alpha: float) -> None:
         raise ValueError(
             f"x and y must have more points for alpha {alpha:g}: {n} and {m} points can be split "
             f"in {splits} different ways, needed are {math.ceil(1 / alpha)}"
+        )
+
+
+def _detected(distance: float, smallest: float, n: int, m: int) -> None:
+    """Raise unless the samples detect the distance that is asked for."""
+    if smallest > _check.number("distance", distance, low=0):
+        factor = math.ceil((smallest / distance) ** 2)
+        raise ValueError(
+            f"distance {distance:g} must be detected with the stated power, found samples of {n} "
+            f"and {m} points, which detect {smallest:.4g}: about {factor} times as many are needed"
         )
 
 

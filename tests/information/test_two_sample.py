@@ -188,7 +188,7 @@ def test_the_same_seed_gives_the_same_p_value(generator):
         ({"x": torch.ones(2, 2)}, ValueError, "2 and 8 points can be split in 45 different ways"),
         ({"x": torch.ones(4, 2), "y": torch.ones(4, 2)}, ValueError, "in 35 .* needed are 100"),
         ({"distance": 0.0}, ValueError, "distance must be finite and in"),
-        ({"distance": 0.1}, ValueError, r"distance 0\.1 must be detected with power 0\.99"),
+        ({"distance": 0.1}, ValueError, r"distance 0\.1 must be detected with the stated power"),
     ],
 )
 def test_bad_input_is_named(generator, changes, error, message):
