@@ -23,6 +23,15 @@ class Step:
     result: Any
     """SymPy expression or relation that results."""
 
+    def _repr_markdown_(self) -> str:
+        """Show text and formula; SymPy has already worked out what would read "x = x" or "true"."""
+        shown = self.result
+        if shown is sympy.true:
+            return self.text
+        if isinstance(shown, sympy.Eq) and shown.lhs == shown.rhs:
+            shown = shown.rhs
+        return f"{self.text}\n\n$$ {sympy.latex(shown)} $$"
+
 
 @final
 class Derivation:
@@ -94,6 +103,5 @@ class Derivation:
         return self
 
     def _repr_markdown_(self) -> str:
-        """Show the steps as numbered formulas on a page."""
-        shown = [f"{step.text}\n\n$$ {sympy.latex(step.result)} $$" for step in self.steps]
-        return "\n\n".join(shown)
+        """Show the steps one below the other."""
+        return "\n\n".join(step._repr_markdown_() for step in self.steps)

@@ -31,3 +31,9 @@ def test_integrals_are_evaluated():
 def test_a_page_shows_text_and_formula():
     shown = Derivation().equal("Expand.", (X + 1) ** 2, X**2 + 2 * X + 1)._repr_markdown_()
     assert shown == "Expand.\n\n$$ \\left(x + 1\\right)^{2} = x^{2} + 2 x + 1 $$"
+
+
+def test_what_sympy_has_worked_out_is_not_shown_twice():
+    y = sympy.Symbol("y", real=True)
+    assert Derivation().equal("The same.", y, y)._repr_markdown_() == "The same.\n\n$$ y $$"
+    assert Derivation().true("Positive.", X > 0)._repr_markdown_() == "Positive."
