@@ -197,14 +197,13 @@ def _components(density: Mixture) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _nearby(density: Mixture, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Components that reach into each box: (n, J, d), (n, J, d) and (n, J), weight 0 to fill up."""
+    """Components that reach into each box, filled up with others: (n, J, d), (n, J, d), (n, J)."""
     means, variances, weights = _components(density)
     reach = _REACH * variances.sqrt()
     left, right = boxes[:, None, :, 0], boxes[:, None, :, 1]
     met = ((left < means + reach) & (right > means - reach)).all(dim=2)
-    found = met.double().topk(int(met.sum(dim=1).max()), dim=1)
-    chosen = found.indices
-    return means[chosen], variances[chosen], weights[chosen] * found.values
+    chosen = met.double().topk(int(met.sum(dim=1).max()), dim=1).indices
+    return means[chosen], variances[chosen], weights[chosen]
 
 
 def _outer(factors: list[Tensor]) -> Tensor:

@@ -204,3 +204,16 @@ def test_the_number_of_points_that_is_named_is_about_right(generator):
     x, y = normal(generator, 250, 2), normal(generator, 250, 2)
     found = energy_test(x, y, generator=generator, distance=0.55, **OPTIONS)
     assert found.smallest_distance == pytest.approx(0.5, rel=0.1)
+
+
+def test_a_distance_is_demanded_exactly(generator):
+    x, y = normal(generator, 40, 2), normal(generator, 40, 2)
+
+    def test(distance=None):
+        source = torch.Generator().manual_seed(1)
+        return energy_test(x, y, generator=source, distance=distance, **OPTIONS)
+
+    smallest = test().smallest_distance
+    assert test(1.001 * smallest) == test()
+    with pytest.raises(ValueError, match="must be detected with the stated power"):
+        test(0.999 * smallest)
