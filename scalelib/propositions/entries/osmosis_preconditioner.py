@@ -55,8 +55,8 @@ def cosine(stencil: Tensor, mean: float, typical: float, tau: float) -> Tensor:
 
 
 def outside(model: Preconditioner, *, sharp: bool = False) -> Outcome:
-    """By how much eigenvalues leave their interval; signed distance of the ends if sharp."""
-    worst = -1.0
+    """By how much eigenvalues leave their interval; largest distance from its ends if sharp."""
+    worst = 0.0
     for shape in [shape for shape in SIZES if shape != (2, 2)]:
         stencil = -laplacian_matrix(shape)
         for v in guidances(shape).values():
@@ -71,8 +71,9 @@ def outside(model: Preconditioner, *, sharp: bool = False) -> Outcome:
                 system = torch.diag(v.flatten()) + tau * form
                 matrices = (x.numpy() for x in (system, model(stencil, mean, typical, tau)))
                 found = scipy.linalg.eigvalsh(*matrices)
-                worst = max(worst, float(found[-1]) - high, low - float(found[0]))
-    return Outcome(worst if sharp else max(worst, 0.0), 1e-8)
+                beyond = float(found[-1]) - high, low - float(found[0])
+                worst = max(worst, *(map(abs, beyond) if sharp else beyond))
+    return Outcome(worst, 1e-8)
 
 
 PROPOSITIONS = (
