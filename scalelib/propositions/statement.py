@@ -161,7 +161,7 @@ class Proposition:
     derivation: Callable[[], Derivation] | None = None
     """Symbolic proof, every step asserted; None where there is nothing symbolic to assert."""
     tests: tuple[str, ...] = ()
-    """Further tests, such as "tests/processes/test_base.py::test_the_semigroup_property"."""
+    """Further tests, named as for pytest: file, two colons, function."""
 
     def __post_init__(self) -> None:
         """Ask for a negative control: a check that cannot fail proves nothing."""
