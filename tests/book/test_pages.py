@@ -102,7 +102,9 @@ def test_the_inventory_holds_the_package(html: Path) -> None:
         inventory = InventoryFile.load(file, "", lambda base, target: f"{base}{target}")
     names = {name for kind in inventory if kind.startswith("py:") for name in inventory[kind]}
     public = [
-        importlib.import_module(f"scalelib.{m.name}") for m in iter_modules(scalelib.__path__)
+        importlib.import_module(f"scalelib.{m.name}")
+        for m in iter_modules(scalelib.__path__)
+        if not m.name.startswith("_")
     ]
     for module in (scalelib, *(m for m in public if hasattr(m, "__all__"))):
         for name in module.__all__:

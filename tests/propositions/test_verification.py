@@ -93,7 +93,9 @@ def test_unknown_names_list_the_valid_ones():
 def test_a_process_of_which_nothing_is_claimed_is_not_applicable(monkeypatch):
     entry = propositions()["P-semi"]
     kept = tuple(claim for claim in entry.claims if claim.process != "osmosis")
-    monkeypatch.setattr(verification, "proposition", lambda label: replace(entry, claims=kept))
+    controls = tuple(control for control in entry.controls if control.process != "osmosis")
+    silent = replace(entry, claims=kept, controls=controls)
+    monkeypatch.setattr(verification, "proposition", lambda label: silent)
     (found,) = tasks(["P-semi"], ["osmosis"])
     assert found.run().verdict == "not applicable"
 
