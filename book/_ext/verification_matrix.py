@@ -124,9 +124,9 @@ def single(records: Sequence[Record]) -> Iterator[str]:
         if topic in MATRIX or not chosen:
             continue
         rows = [
-            [f"{link(e)} {e.title}", found.process, verdict([found])]
+            [f"{link(e)} {e.title}", name, cell(e, name, records)]
             for e in chosen
-            for found in main_records(e, records)
+            for name in dict.fromkeys(found.process for found in main_records(e, records))
         ]
         yield from table(topic.value, ["statement", "of", "verdict"], rows, "verification-list")
 

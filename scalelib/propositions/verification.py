@@ -78,7 +78,8 @@ class Record:
         agree = abs(self.value - (self.expected or 0.0)) <= self.tolerance
         if self.expected:
             sign = "=" if agree else "!="
-            return f"{self.value:.4g} {sign} {self.expected:.4g} +- {self.tolerance:.0e}"
+            band = f" +- {self.tolerance:.0e}" if self.tolerance else ""
+            return f"{self.value:.4g} {sign} {self.expected:.4g}{band}"
         return f"{self.value:.2g} {'<=' if agree else '>'} {self.tolerance:.2g}"
 
     def line(self) -> str:
