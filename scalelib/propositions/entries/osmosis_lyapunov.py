@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from scalelib.osmosis import Osmosis
+from scalelib.propositions._osmosis_cases import Case, explicit, implicit
 from scalelib.propositions.derivation import Derivation
 from scalelib.propositions.patterns import SIZES, guidances, images, neighbours
 from scalelib.propositions.statement import (
@@ -20,7 +21,7 @@ from scalelib.propositions.statement import (
     Proposition,
     Topic,
 )
-from scalelib.propositions.walks import Step, euler, filters, matrix
+from scalelib.propositions.walks import filters
 
 __all__ = ["PROPOSITIONS"]
 
@@ -36,9 +37,6 @@ FUNCTIONS: dict[str, Convex] = {
 
 STEPS = ((1e-2, 3), (1.0, 3), (30.0, 3))
 """Step and number of steps."""
-
-Case = tuple[Step, Tensor, Tensor]
-"""Step, initial images, image that the ratio is taken to."""
 
 
 def derivation() -> Derivation:
@@ -118,14 +116,6 @@ def _speed(u: Tensor, w: Tensor, mean: Callable[[float, float], float]) -> float
     )
 
 
-def implicit() -> Iterator[Case]:
-    """Implicit steps of all filters, and the steady states that they name."""
-    for shape in SIZES:
-        f = images(shape)
-        for osmosis in filters(shape).values():
-            yield osmosis.step, f, osmosis.steady_state(f)
-
-
 def exact() -> Iterator[Case]:
     """Evolutions that are exact in time."""
     for shape in SIZES[:4]:
@@ -138,14 +128,6 @@ def exact() -> Iterator[Case]:
 def flat() -> Iterator[Case]:
     """Break: the ratio to a flat image."""
     return ((step, f, torch.full_like(f, float(f.mean()))) for step, f, _ in implicit())
-
-
-def explicit() -> Iterator[Case]:
-    """Break: explicit steps of any length."""
-    for shape in SIZES:
-        f = images(shape)
-        for osmosis in filters(shape).values():
-            yield euler(matrix(osmosis)), f, osmosis.steady_state(f)
 
 
 PROPOSITIONS = (

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from scalelib.osmosis import Osmosis
+from scalelib.propositions._osmosis_cases import Case, explicit, implicit
 from scalelib.propositions.derivation import Derivation
 from scalelib.propositions.patterns import SIZES, images
 from scalelib.propositions.statement import (
@@ -19,14 +20,11 @@ from scalelib.propositions.statement import (
     Proposition,
     Topic,
 )
-from scalelib.propositions.walks import Step, euler, filters, matrix
+from scalelib.propositions.walks import filters
 
 __all__ = ["PROPOSITIONS"]
 
 TAUS = (1e-2, 1.0, 10.0)
-
-Case = tuple[Step, Tensor, Tensor]
-"""Step, initial images, image that the ratio is taken to."""
 
 
 def derivation() -> Derivation:
@@ -67,14 +65,6 @@ def excess(cases: Iterator[Case]) -> Outcome:
     return Outcome(max(worst, 0.0), 1e-12)
 
 
-def implicit() -> Iterator[Case]:
-    """Implicit steps of all filters, and the steady states that they name."""
-    for shape in SIZES:
-        f = images(shape)
-        for osmosis in filters(shape).values():
-            yield osmosis.step, f, osmosis.steady_state(f)
-
-
 def exact() -> Iterator[Case]:
     """Evolutions that are exact in time."""
     for shape in SIZES:
@@ -96,14 +86,6 @@ def two_pixels(tau: float = 0.7) -> Outcome:
 def grey_values() -> Iterator[Case]:
     """Break: grey values themselves in place of the ratio."""
     return ((step, f, torch.ones_like(f)) for step, f, _ in implicit())
-
-
-def explicit() -> Iterator[Case]:
-    """Break: explicit steps of any length."""
-    for shape in SIZES:
-        f = images(shape)
-        for osmosis in filters(shape).values():
-            yield euler(matrix(osmosis)), f, osmosis.steady_state(f)
 
 
 PROPOSITIONS = (
