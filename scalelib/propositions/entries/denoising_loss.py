@@ -63,11 +63,17 @@ DRAWS = 20_000
 
 def derivation() -> Derivation:
     """Derive the slope from the heat equation and Tweedie's formula; show it on Gaussian data."""
-    u, x, e = sympy.symbols("u x e", real=True)
-    s, n, c, gamma, alpha = sympy.symbols(r"s n c gamma \bar{\alpha}", positive=True)
+    steps = Derivation()
+    _slope(steps)
+    _examples(steps)
+    return steps
+
+
+def _slope(steps: Derivation) -> None:
+    u, x = sympy.symbols("u x", real=True)
+    s, n = sympy.symbols("s n", positive=True)
     mmse = sympy.Symbol(r"\mathrm{mmse}", positive=True)
     kernel = sympy.exp(-((u - x) ** 2) / (2 * s)) / sympy.sqrt(2 * sympy.pi * s)
-    steps = Derivation()
     steps.equal(
         "Noise of variance $s$ is added: a component obeys the heat equation,",
         sympy.Derivative(kernel, s),
@@ -86,13 +92,18 @@ def derivation() -> Derivation:
         slope / sympy.Derivative(1 / s, s),
         mmse / 2,
     )
+
+
+def _examples(steps: Derivation) -> None:
+    u, x, e = sympy.symbols("u x e", real=True)
+    c, gamma, alpha = sympy.symbols(r"c gamma \bar{\alpha}", positive=True)
     steps.equal(
         "Gaussian data, whose mean squared error is $c / (1 + \\gamma c)$:",
         sympy.Derivative(sympy.log(1 + gamma * c) / 2, gamma),
         (c / (1 + gamma * c)) / 2,
     )
     factor, deviation = sympy.sqrt(alpha), sympy.sqrt(1 - alpha)
-    return steps.equal(
+    steps.equal(
         "VP: an error $e$ in $U_0$ is one in the noise; squared, it is weighted by the ratio:",
         ((u - factor * x) / deviation - (u - factor * (x + e)) / deviation) ** 2,
         alpha / (1 - alpha) * e**2,

@@ -41,9 +41,15 @@ DISSIPATION_NOISE = 0.02
 
 def derivation() -> Derivation:
     """Show that a VP step keeps N(0, 1), what it does to a Gaussian, and when others keep one."""
-    beta, c, q, a, m, x = sympy.symbols("beta c q a m x", positive=True)
-    delta = sympy.Symbol("Delta", real=True)
     steps = Derivation()
+    _of_variance_preserving(steps)
+    _of_others(steps)
+    return steps
+
+
+def _of_variance_preserving(steps: Derivation) -> None:
+    beta, c = sympy.symbols("beta c", positive=True)
+    delta = sympy.Symbol("Delta", real=True)
     squared_factor = sympy.Pow(sympy.sqrt(1 - beta), 2, evaluate=False)
     steps.equal("A VP step keeps the variance 1:", squared_factor + beta, 1)
     steps.equal(
@@ -65,6 +71,10 @@ def derivation() -> Derivation:
         sympy.Derivative(margin, c),
         (1 - beta) * beta * (c - 1) / (c * ((1 - beta) * c + beta)),
     )
+
+
+def _of_others(steps: Derivation) -> None:
+    q, a, m, x = sympy.symbols("q a m x", positive=True)
     steps.equal(
         "Heat dissipation keeps $N(0, q)$, $q = \\sigma^2$, from scale 1 on:",
         a**2 * q + q * (1 - a**2),
@@ -77,7 +87,7 @@ def derivation() -> Derivation:
         sympy.Derivative(passed, m),
         4 * (m - sympy.Rational(1, 2)),
     )
-    return steps.equal(
+    steps.equal(
         "so it is smallest for $m = 1/2$, where the relative entropy to $N(0, s^2)$ is",
         sympy.Subs((x - 1 - sympy.log(x)) / 2, x, passed.subs(m, sympy.Rational(1, 2))),
         (sympy.log(2) - sympy.Rational(1, 2)) / 2,
