@@ -229,42 +229,46 @@ def more_noise(trial: Trial) -> Outcome:
 
 
 def on_standard(name: str) -> tuple[Claim, ...]:
-    """Claims of a process."""
+    """Claims of a process: Gaussian data first, then laws with several peaks."""
     strict = name in ("variance preserving", "blurring diffusion")
-    still = name == "homogeneous diffusion"
-
-    def checked(check: Callable[[LinearGaussianScaleSpace], Outcome]) -> Check:
-        return lambda trial: check(process(name))
-
-    entropy = Claim(
-        name,
-        Expectation.WEAKLY if still else Expectation.HOLDS,
-        constant if still else checked(relative_entropy),
-        "constant, since the map is invertible: largest change in nats"
-        if still
-        else "gap between the fall and the relative entropy of the reverse steps, in nats",
-        "relative entropy",
-    )
+    weak = Expectation.HOLDS if strict else Expectation.WEAKLY
+    shift = "" if strict else ", which is 1: a shift of the mean grey value stays"
+    entropy = _of_relative_entropy(name)
     distance = Claim(
         name,
-        Expectation.HOLDS if strict else Expectation.WEAKLY,
-        checked(wasserstein),
-        "relative excess over max |a_i|"
-        + ("" if strict else ", which is 1: a shift of the mean grey value stays"),
+        weak,
+        _checked(wasserstein, name),
+        f"relative excess over max |a_i|{shift}",
         "Wasserstein distance",
     )
     peaks = Claim(
         name,
         entropy.expectation,
-        checked(mixtures),
+        _checked(mixtures, name),
         "largest rise in nats, in two modes",
         "relative entropy, several peaks",
     )
-    excess = "relative excess over the factor of the mode"
     moved = Claim(
-        name, Expectation.HOLDS, checked(quantiles), excess, "Wasserstein distance, several peaks"
+        name,
+        Expectation.HOLDS,
+        _checked(quantiles, name),
+        "relative excess over the factor of the mode",
+        "Wasserstein distance, several peaks",
     )
     return (entropy, distance, peaks, moved)
+
+
+def _of_relative_entropy(name: str) -> Claim:
+    aspect = "relative entropy"
+    if name == "homogeneous diffusion":
+        remark = "constant, since the map is invertible: largest change in nats"
+        return Claim(name, Expectation.WEAKLY, constant, remark, aspect)
+    remark = "gap between the fall and the relative entropy of the reverse steps, in nats"
+    return Claim(name, Expectation.HOLDS, _checked(relative_entropy, name), remark, aspect)
+
+
+def _checked(check: Callable[[LinearGaussianScaleSpace], Outcome], name: str) -> Check:
+    return lambda trial: check(process(name))
 
 
 PROPOSITIONS = (
