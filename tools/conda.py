@@ -18,7 +18,7 @@ FILE = ROOT / "environment.yml"
 BOOK = ("jupyter-book", "myst-nb", "torch", "scipy", "matplotlib", "ipywidgets", "sympy")
 CONDA_NAME = {"torch": "pytorch-cpu"}
 # Also from conda-forge, so that pip finds them installed.
-BELOW = ("numpy", "pillow", "scikit-image", "jupytext")
+BELOW = ("numpy", "pillow", "scikit-image", "scikit-learn", "jupytext")
 
 
 def pins() -> dict[str, str]:
