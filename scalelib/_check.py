@@ -60,6 +60,21 @@ def integer(name: str, value: int, *, low: int, high: int | None = None) -> int:
 
 def increasing_integers(name: str, values: Iterable[int], *, low: int, high: int) -> list[int]:
     """Return ``values`` as a non-empty, strictly increasing list in ``low..high``."""
+    found = _integers(name, values, low=low, high=high)
+    if any(later <= earlier for earlier, later in pairwise(found)):
+        raise ValueError(f"{name} must be strictly increasing, found {reprlib.repr(found)}")
+    return found
+
+
+def decreasing_integers(name: str, values: Iterable[int], *, low: int, high: int) -> list[int]:
+    """Return ``values`` as a non-empty, strictly decreasing list in ``low..high``."""
+    found = _integers(name, values, low=low, high=high)
+    if any(later >= earlier for earlier, later in pairwise(found)):
+        raise ValueError(f"{name} must be strictly decreasing, found {reprlib.repr(found)}")
+    return found
+
+
+def _integers(name: str, values: Iterable[int], *, low: int, high: int) -> list[int]:
     try:
         listed = list(values)
     except TypeError as error:
@@ -68,8 +83,6 @@ def increasing_integers(name: str, values: Iterable[int], *, low: int, high: int
     found = [integer(f"{name}[{j}]", v, low=low, high=high) for j, v in enumerate(listed)]
     if not found:
         raise ValueError(f"{name} must hold at least one integer, found none")
-    if any(later <= earlier for earlier, later in pairwise(found)):
-        raise ValueError(f"{name} must be strictly increasing, found {reprlib.repr(found)}")
     return found
 
 

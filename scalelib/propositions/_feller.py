@@ -23,24 +23,32 @@ from scalelib.processes import VariancePreserving
 __all__ = [
     "DATA",
     "END",
+    "HIGH",
+    "LOW",
+    "POSITIONS",
     "Field",
     "Terms",
     "along",
     "density",
+    "divergence",
     "drift",
     "kernel",
     "mixture_density",
     "rate",
     "residual",
+    "slopes",
+    "times",
 ]
 
 Field = Callable[[Tensor, float], Tensor]
-"""Function of positions, shape (n,), and of one time."""
+"""Function of positions, shape (n,) or (n, d), and of one time."""
 Terms = Callable[[Tensor, float, Tensor], Tensor]
 """What an equation equates with the time derivative, from positions, time and values there."""
 
 LOW, HIGH, END = 0.2, 0.8, 1.0
 """Times between which an equation is checked, and a later one."""
+DEGREE = 32
+"""Of the interpolation in time: enough for rounding."""
 POSITIONS = torch.linspace(-2.5, 2.5, 41, dtype=torch.float64)
 DATA = Mixture(
     torch.tensor([[-1.0], [0.6]], dtype=torch.float64),
@@ -78,20 +86,43 @@ def density(u: Tensor, t: float) -> Tensor:
 
 
 def mixture_density(law: Mixture, u: Tensor) -> Tensor:
-    """Density of a mixture in one dimension, shape of ``u``; hands on gradients."""
-    variances = law.variances.reshape(-1)
-    squares = (u[:, None] - law.means[:, 0]).square() / variances
-    parts = (law.log_weights - squares / 2).exp() / (2 * math.pi * variances).sqrt()
-    return parts.sum(dim=1)
+    """Density of a mixture at points (n,) or (n, d), shape (n,); hands on gradients."""
+    gaps = u.reshape(len(u), 1, -1) - law.means
+    logs = -(gaps.square() / law.variances + (2 * math.pi * law.variances).log()) / 2
+    return (law.log_weights + logs.sum(dim=2)).exp().sum(dim=1)
 
 
 def along(y: Tensor, u: Tensor) -> Tensor:
-    """Differentiate y in space; the result can be differentiated again."""
+    """Differentiate y in space, shape of ``u``; the result can be differentiated again."""
     (found,) = torch.autograd.grad(y.sum(), u, create_graph=True)
     return found
 
 
-def residual(field: Field, terms: Terms, low: float = LOW, high: float = HIGH) -> float:
+def divergence(flux: Tensor, u: Tensor) -> Tensor:
+    """Divergence, shape (n,), of a vector field (n,) or (n, d)."""
+    if u.ndim == 1:
+        return along(flux, u)
+    return torch.stack([along(part, u)[:, k] for k, part in enumerate(flux.T)]).sum(dim=0)
+
+
+def times(low: float = LOW, high: float = HIGH) -> Tensor:
+    """Chebyshev points between two times, where fields that vary in time are evaluated."""
+    return (low + high) / 2 + (high - low) / 2 * _chebyshev(DEGREE)[0]
+
+
+def slopes(values: Tensor, low: float = LOW, high: float = HIGH) -> Tensor:
+    """Differentiate in time what is given at :func:`times`, shape (33, ...)."""
+    flat = _chebyshev(DEGREE)[1] @ values.reshape(len(values), -1)
+    return (2 / (high - low) * flat).reshape(values.shape)
+
+
+def residual(
+    field: Field,
+    terms: Terms,
+    low: float = LOW,
+    high: float = HIGH,
+    positions: Tensor = POSITIONS,
+) -> float:
     """Return how far a field is from solving an equation, relative to its time derivative.
 
     Parameters
@@ -102,20 +133,21 @@ def residual(field: Field, terms: Terms, low: float = LOW, high: float = HIGH) -
         The side without time derivative; takes positions, time and the values of the field.
     low, high : float
         Times.
+    positions : Tensor, shape (n,) or (n, d)
+        Where the equation is checked.
 
     Returns
     -------
     float
         Largest absolute difference over largest absolute time derivative.
     """
-    nodes, matrix = _chebyshev(32)
     values, expected = [], []
-    for t in (low + high) / 2 + (high - low) / 2 * nodes:
-        u = POSITIONS.clone().requires_grad_()
-        p = field(u, float(t))
+    for t in times(low, high).tolist():
+        u = positions.clone().requires_grad_()
+        p = field(u, t)
         values.append(p.detach())
-        expected.append(terms(u, float(t), p).detach())
-    slope = 2 / (high - low) * matrix @ torch.stack(values)
+        expected.append(terms(u, t, p).detach())
+    slope = slopes(torch.stack(values), low, high)
     return float((slope - torch.stack(expected)).abs().max() / slope.abs().max())
 
 
