@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator, Sequence
 from typing import final
@@ -94,6 +95,68 @@ class Posterior(Denoiser):
     def __repr__(self) -> str:
         """Tell the process and the size of the data set."""
         return f"Posterior({self.process!r}, images={len(self._modes)})"
+
+    @property
+    def data(self) -> Tensor:
+        """Images x_j, shape (N, C, H, W); those of a blurring process are transformed back."""
+        return self.process.from_modes(self._modes.view(-1, *self._event))
+
+    @property
+    def variance(self) -> Tensor:
+        """Variances C of the components per mode, shape of one image, float64."""
+        return self._variance.view(self._event)
+
+    @property
+    def log_prior(self) -> Tensor:
+        """Logarithms of the weights w_j, shape (N,), float64."""
+        return self._log_weights
+
+    def given(self, log_likelihood: Tensor) -> Posterior:
+        r"""Condition on something that was observed and depends on the image alone.
+
+        .. math:: w_j \mapsto \frac{w_j\, p(y \mid x_j)}{\sum_l w_l\, p(y \mid x_l)}
+
+        Parameters
+        ----------
+        log_likelihood : Tensor, shape (N,)
+            :math:`\ln p(y \mid x_j)` up to a constant; minus infinity excludes an image.
+
+        Returns
+        -------
+        Posterior
+            Shares the data with this one.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the numbers are not N logarithms, or exclude every image.
+
+        Notes
+        -----
+        Everything is done with logarithms: likelihoods may be as small as they like.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from scalelib import VariancePreserving
+        >>> data = torch.tensor([[-1.0], [1.0]], dtype=torch.float64)
+        >>> posterior = Posterior(VariancePreserving([0.75]), data)
+        >>> posterior.given(torch.tensor([-10000.0, -10001.0])).log_prior.exp()
+        tensor([0.7311, 0.2689], dtype=torch.float64)
+        """
+        given = _check.dense("log_likelihood", log_likelihood).detach().to(self._log_weights)
+        if given.shape != self._log_weights.shape or bool((given.isnan() | given.isposinf()).any()):
+            raise ValueError(
+                f"log_likelihood must be {len(self._modes)} logarithms, finite or minus infinity, "
+                f"found shape {tuple(given.shape)} and maximum {float(given.max()):g}"
+            )
+        logs = self._log_weights + given
+        total = logs.logsumexp(dim=0)
+        if not bool(total.isfinite()):
+            raise ValueError("log_likelihood must leave an image of the data possible, found none")
+        found = copy.copy(self)
+        found._log_weights = logs - total
+        return found
 
     def log_weights(self, u: Tensor, i: int) -> Tensor:
         r"""Logarithms of the posterior weights :math:`w_j(u)`.
