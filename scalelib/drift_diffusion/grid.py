@@ -194,7 +194,7 @@ class Grid:
         counts, _ = torch.histogramdd(
             points.detach().to("cpu", torch.float64), bins=list(self.edges)
         )
-        self._check_width(1 - float(counts.sum()) / len(points))
+        self._check_width((len(points) - float(counts.sum())) / len(points))
         return counts / (len(points) * self.cell)
 
     def mass(self, p: Tensor) -> float:

@@ -11,12 +11,19 @@ from numpy.typing import NDArray
 
 from scalelib.osmosis.general import SparseSystem, exponential
 
-__all__ = ["GAMMA", "Integrator", "Propagator", "check_integrator", "positivity_bound"]
-
 Integrator = Literal["implicit-euler", "sdirk2", "exponential"]
 
 GAMMA = 1 - math.sqrt(0.5)
 """Diagonal coefficient of the L-stable SDIRK method with two stages and order 2."""
+
+RADIUS = 1 + math.sqrt(2)
+"""Radius of absolute monotonicity of that method's stability function."""
+
+LONGEST_EXACT = 1e6
+"""Longest step (in squared grid widths) of the exponential: it would take minutes."""
+
+LONGEST = 1e12
+"""Longest step of the others: beyond it rounding drowns the identity in I - tau A."""
 
 
 def check_integrator(integrator: str) -> None:
@@ -24,30 +31,6 @@ def check_integrator(integrator: str) -> None:
     known = get_args(Integrator)
     if integrator not in known:
         raise ValueError(f"integrator must be one of {known}, found {integrator!r}")
-
-
-def positivity_bound(operator: scipy.sparse.csr_array) -> float:
-    r"""Largest step of SDIRK2 that is known to keep positivity.
-
-    .. math:: \tau \le \frac{1 + \sqrt 2}{\max_i |a_{ii}|}
-
-    Parameters
-    ----------
-    operator : sparse array, shape (n, n)
-        Osmosis operator A.
-
-    Returns
-    -------
-    float
-
-    Notes
-    -----
-    The factor is the radius of absolute monotonicity of the method's stability function, so no
-    larger one serves all A with the same diagonal (Bolley and Crouzeix, RAIRO Anal. Numér. 12(3),
-    1978): a chain of cells that only hand on to the right attains it. For a given A it is
-    sufficient; pure diffusion on a line allows :math:`2 + \sqrt 2` times as much.
-    """
-    return (1 + math.sqrt(2)) / float(-operator.diagonal().min())
 
 
 @final
@@ -62,6 +45,7 @@ class Propagator:
 
     def __init__(self, operator: scipy.sparse.csr_array) -> None:
         self.operator = operator
+        self.largest_rate = float(-operator.diagonal().min())
         self._system: SparseSystem | None = None
 
     def step(
@@ -79,21 +63,25 @@ class Propagator:
             self._system = SparseSystem(self.operator, tau)
         return self._system.direct(b)
 
+    @property
+    def positivity_bound(self) -> float:
+        r"""Longest step :math:`(1 + \sqrt 2) / \max_i |a_{ii}|` of SDIRK2."""
+        return RADIUS / self.largest_rate
+
     def _sdirk2(self, b: NDArray[np.float64], tau: float) -> NDArray[np.float64]:
         r"""Apply :math:`(I - \gamma \tau A)^{-2} (I + (1 - 2 \gamma) \tau A)`.
 
         This is :math:`(1 + \sqrt 2) E^2 - \sqrt 2 E` for the implicit step E of length
         :math:`\gamma \tau`, without the difference: below the bound no factor is negative.
         """
-        bound = positivity_bound(self.operator)
+        bound = self.positivity_bound
         if tau > bound:
             raise ValueError(
                 f"tau must be at most (1 + sqrt 2) / max |a_ii| = {bound:.6g} for positivity of "
                 f"'sdirk2', found {tau:.6g}; use more steps, or 'implicit-euler' or 'exponential'"
             )
-        # Written such that rounding leaves no negative entry on the diagonal, at the bound either.
-        largest = -self.operator.diagonal().min()
-        start = b + (tau / bound) * ((self.operator / largest) @ b)
+        # 1 - 2 gamma = 1 / RADIUS. The diagonal is at least -1, so rounding leaves no minus.
+        start = b + (tau / bound) * ((self.operator / self.largest_rate) @ b)
         return _hold_mass(self._implicit(self._implicit(start, GAMMA * tau), GAMMA * tau), b)
 
 
