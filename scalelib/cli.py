@@ -1,10 +1,11 @@
-"""The command line: scalelib verify."""
+"""The command line: scalelib verify and scalelib train."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from scalelib.learning import DivergenceError, preset_images, preset_process, train
 from scalelib.propositions import FAMILY_ALPHA, Record, Task, tasks, write_records
 
 __all__ = ["main"]
@@ -29,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0, 1 if a check fails or a negative control passes, 2 for bad arguments.
+        Exit status: 0; 1 if a check fails, a negative control passes, a training diverges or a file
+        cannot be written; 2 for bad arguments; 130 if interrupted.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -37,6 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(f"scalelib: {error}", file=sys.stderr)
         return 2
+    except (DivergenceError, OSError) as error:
+        print(f"scalelib: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("scalelib: interrupted", file=sys.stderr)
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,6 +57,19 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--seed", type=int, default=0, help="of the sampled checks; 0 by default")
     verify.add_argument("--json", type=Path, metavar="FILE", help="write the records")
     verify.set_defaults(run=_verify)
+    training = commands.add_parser("train", help="train a denoiser, or go on with its training")
+    training.add_argument(
+        "--data",
+        default="digits",
+        metavar="NAME",
+        help="digits (default), fashion-mnist, or a name or folder of photographs",
+    )
+    training.add_argument("--process", choices=("vp", "blurring"), default="vp", help="vp")
+    training.add_argument("--out", type=Path, required=True, metavar="FILE", help="checkpoint")
+    training.add_argument("--steps", type=int, help="in all; by default those of the preset")
+    training.add_argument("--seed", type=int, default=0, help="of everything random; 0 by default")
+    training.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+    training.set_defaults(run=_train)
     return parser
 
 
@@ -64,6 +86,31 @@ def _verify(options: argparse.Namespace) -> int:
         write_records(options.json, records)
         console.print(f"Written: {options.json}", highlight=False)
     return 1 if bad else 0
+
+
+def _train(options: argparse.Namespace) -> int:
+    console = Console()
+    device = _device(options.device)
+    preset, images = preset_images(options.data)
+    process = preset_process(options.process, preset)
+    settings = replace(preset.settings, seed=options.seed)
+    steps = preset.steps if options.steps is None else options.steps
+    console.print(f"{len(images)} images, {process!r}", highlight=False)
+    found = train(
+        images, process, settings, steps, path=options.out, device=device, console=console
+    )
+    recent = float(found.losses[-100:].mean())
+    console.print(f"Mean loss of the last 100 steps: {recent:.4f}", highlight=False)
+    console.print(f"Written: {options.out}", highlight=False)
+    return 0
+
+
+def _device(name: str) -> torch.device:
+    if name not in ("cpu", "cuda"):
+        raise ValueError(f"--device must be cpu or cuda, found {name!r}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda needs a CUDA device, found none")
+    return torch.device(name)
 
 
 def _run(todo: Sequence[Task], console: Console) -> list[Record]:
