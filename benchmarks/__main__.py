@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import osmosis, report, trajectories, transforms
+from benchmarks import frechet, osmosis, report, trajectories, transforms
 from benchmarks.harness import Result, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,6 +26,8 @@ BENCHMARKS: dict[str, Callable[[Settings], Iterator[Result]]] = {
     "osmosis-iterations": osmosis.iterations,
     "osmosis-batch": osmosis.batch,
     "osmosis": osmosis.step,
+    "frechet": frechet.distance,
+    "moments": frechet.moments,
 }
 
 

@@ -1,0 +1,182 @@
+"""Frechet distance: closed forms, the usual form, and the cases in which that one fails."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from scalelib import HeatDissipation, VariancePreserving
+from scalelib.frechet import Moments, frechet_distance
+from scalelib.frechet.distance import nuclear_norm
+from scalelib.information import gaussian_wasserstein
+from scalelib.schedules import linear_beta, log_blur
+
+TOLERANCE = 1e-10
+
+
+def normal(count: int, dimension: int, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(count, dimension, generator=generator, dtype=torch.float64)
+
+
+def moments(x: Tensor) -> Moments:
+    found = Moments(x.shape[1])
+    found.update(x)
+    return found
+
+
+def with_moments(mean: Tensor, covariance: Tensor, count: int = 200) -> Tensor:
+    """Sample whose mean and covariance are exactly the given ones."""
+    white = normal(count, len(mean), 3)
+    white -= white.mean(dim=0)
+    whitening = torch.linalg.inv(torch.linalg.cholesky(torch.cov(white.T)))
+    return white @ whitening.T @ torch.linalg.cholesky(covariance).T + mean
+
+
+def usual(x: Tensor, y: Tensor) -> float:
+    """The common form by a matrix square root of the product."""
+    d = x.shape[1]
+    one, other = (torch.cov(z.T).reshape(d, d).numpy() for z in (x, y))
+    root = scipy.linalg.sqrtm(one @ other)
+    means = float((x.mean(dim=0) - y.mean(dim=0)).square().sum())
+    return means + float(np.trace(one + other - 2 * root.real))
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(1, 8), st.integers(20, 60), st.integers(20, 60), st.integers(0, 99))
+def test_agrees_with_the_usual_form(d: int, n: int, m: int, seed: int) -> None:
+    mixing = normal(d, d, seed + 2)
+    x, y = normal(n, d, seed) @ mixing, normal(m, d, seed + 1) + 0.5
+    found = frechet_distance(moments(x), moments(y))
+    assert found.value == pytest.approx(usual(x, y), rel=1e-8)
+    assert found.counts == (n, m)
+    assert found.clipped == 0
+    assert found.value == found.mean_term + found.covariance_term
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.sampled_from([(10, 12), (10, 200), (200, 10), (50, 50)]), st.integers(0, 99))
+def test_thin_and_full_form_agree(counts: tuple[int, int], seed: int) -> None:
+    """The usual form knows nothing of thin samples; a dilated dimension forces the full one."""
+    d = 30
+    x, y = normal(counts[0], d, seed), 2 * normal(counts[1], d, seed + 1)
+    found = frechet_distance(moments(x), moments(y)).value
+    one, other = torch.cov(x.T), torch.cov(y.T)
+    left, values = torch.linalg.eigh(one)[::-1]
+    root = left * values.clamp(min=0).sqrt() @ left.T
+    inner = torch.linalg.eigvalsh(root @ other @ root).clamp(min=0).sqrt().sum()
+    means = (x.mean(dim=0) - y.mean(dim=0)).square().sum()
+    expected = float(means + one.trace() + other.trace() - 2 * inner)
+    assert found == pytest.approx(expected, rel=1e-6)  # the roots of rounded zeros
+
+
+def test_gaussians_with_known_moments() -> None:
+    mean = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
+    c, e = (torch.tensor(v, dtype=torch.float64) for v in ([4.0, 1.0, 0.25], [1.0, 9.0, 0.04]))
+    rotation = torch.linalg.qr(normal(3, 3, 5)).Q
+    x = with_moments(mean, rotation @ torch.diag(c) @ rotation.T)
+    y = with_moments(torch.zeros_like(mean), rotation @ torch.diag(e) @ rotation.T)
+    expected = float(mean.square().sum() + (c.sqrt() - e.sqrt()).square().sum())
+    assert frechet_distance(moments(x), moments(y)).value == pytest.approx(expected, rel=TOLERANCE)
+
+
+def test_covariances_that_do_not_commute() -> None:
+    """For 2 x 2, tr (AB)^(1/2) = sqrt(tr AB + 2 sqrt(det AB))."""
+    a = torch.tensor([[2.0, 1.0], [1.0, 1.0]], dtype=torch.float64)
+    b = torch.tensor([[1.0, -0.5], [-0.5, 3.0]], dtype=torch.float64)
+    zero = torch.zeros(2, dtype=torch.float64)
+    found = frechet_distance(moments(with_moments(zero, a)), moments(with_moments(zero, b))).value
+    product = a @ b
+    root = math.sqrt(float(product.trace()) + 2 * math.sqrt(float(torch.linalg.det(product))))
+    assert found == pytest.approx(float(a.trace() + b.trace()) - 2 * root, rel=1e-9)
+
+
+@pytest.mark.parametrize("count", [8, 300])
+@pytest.mark.parametrize("constant", [False, True])
+def test_equal_samples_have_distance_zero(count: int, constant: bool) -> None:
+    x = normal(count, 12, 0)
+    x[:, 3:] *= 1e-6 * (not constant)
+    found = frechet_distance(moments(x), moments(x))
+    assert 0 <= found.value <= 1e-13
+    assert found.clipped <= 1e-13
+
+
+def test_a_tiny_distance_is_resolved() -> None:
+    """Distances 1e-10 of the traces are there, for the singular values are not squared."""
+    x = normal(400, 6, 1) * torch.logspace(0, -7, 6, dtype=torch.float64)
+    moved = frechet_distance(moments(x), moments(x * (1 + 1e-5)))
+    trace = float(torch.cov(x.T).trace())
+    mean = float(x.mean(dim=0).square().sum()) * 1e-10
+    assert moved.value == pytest.approx(1e-10 * trace + mean, rel=1e-4)
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 1.0])
+def test_both_ways_to_the_nuclear_norm_agree(tolerance: float) -> None:
+    matrix = normal(7, 11, 2)
+    expected = float(torch.linalg.svdvals(matrix).sum())
+    assert nuclear_norm(matrix, tolerance) == pytest.approx(expected, rel=1e-12)
+
+
+def test_rounding_decides_between_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr(torch.linalg, "svdvals", lambda m: calls.append(m) or torch.ones(1))
+    nuclear_norm(torch.eye(4, dtype=torch.float64), 1e-10)
+    assert not calls
+    nuclear_norm(torch.tensor([[1.0, 0], [0, 1e-9]], dtype=torch.float64), 1e-10)
+    assert len(calls) == 1
+    nuclear_norm(torch.zeros(2, 2, dtype=torch.float64), 0.0)
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("i", [1, 5, 10])
+def test_linear_gaussian_pairs_have_their_wasserstein_distance(i: int) -> None:
+    """Pixels as features: the distance tends to the closed form with the size of the sample.
+
+    n = 20,000 in d = 12. The estimate's spread is about 2 W2 sqrt(mean variance / n) plus a bias of
+    about d / n; five times both is allowed, and a bound of the size of the bias alone is beaten.
+    """
+    shape, n = (3, 4), 20_000
+    generator = torch.Generator().manual_seed(i)
+    data = torch.linspace(-1, 1, 12, dtype=torch.float64).view(1, *shape)
+    ends, law = [], []
+    for process in (
+        VariancePreserving(linear_beta(10, 0.01, 0.3)),
+        HeatDissipation(log_blur(10, 2.0), 0.3, shape),
+    ):
+        image = data.expand(n, 1, *shape)
+        ends.append(process.sample(image, i, generator=generator).flatten(1))
+        modes, (factor, variance) = process.to_modes(data), process.direct(i)
+        mean = process.from_modes(factor * modes).flatten()
+        law += [mean, variance.expand(shape).flatten()]
+    # Both covariances are multiples of the identity here, so that pixels do as well as modes.
+    expected = gaussian_wasserstein(*law) ** 2
+    found = frechet_distance(*(moments(x) for x in ends)).value
+    spread = 5 * (2 * math.sqrt(expected / n) + 12 / n)
+    assert abs(found - expected) < spread < 0.2 * expected
+
+
+def test_a_covariance_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m.npz"
+    moments(normal(9, 2, 0)).save(path)
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    arrays["scatter"] = np.diag([1.0, -1.0])
+    np.savez(path, **arrays)
+    broken = Moments.load(path)
+    with pytest.raises(ValueError, match="must have a positive semidefinite covariance, found"):
+        frechet_distance(broken, moments(normal(9, 2, 1)))
+
+
+def test_other_features_are_refused() -> None:
+    with pytest.raises(ValueError, match="same features, found 'a' and 'b'"):
+        frechet_distance(Moments(2, "a"), Moments(2, "b"))
+    with pytest.raises(ValueError, match="at least 2 feature vectors, found 1"):
+        frechet_distance(moments(normal(1, 2, 0)), moments(normal(3, 2, 0)))
