@@ -147,7 +147,7 @@ def given_pixels(
         return posterior.given(logs)
     gain = torch.where(spread > 0, spread / (spread + rho**2), 0.0)
     means, variance = data.clone(), posterior.variance.clone()
-    means[:, mask] += gain.to(data) * (y - data[:, mask])
+    means[:, mask] = data[:, mask].lerp(y, gain.to(data))  # exactly y where the gain is 1
     variance[mask.cpu()] = gain * rho**2
     moved = Posterior(posterior.process, means, variance=variance)
     return moved.given(posterior.log_prior + logs)
@@ -295,8 +295,8 @@ def _given_values(known: Tensor, mask: Tensor, u: Tensor) -> Tensor:
     """Return the known values, and 0 where nothing is known, in the shape of ``u``."""
     known = _check.dense("known", known)
     if known.ndim > u.ndim or known.shape != u.shape[u.ndim - known.ndim :]:
-        expected = f"of ({_size(u)}) or of its last dimensions"
-        raise ValueError(f"known must have the shape {expected}, found {_size(known)}")
+        expected = f"{_size(u)} or its last dimensions"
+        raise ValueError(f"known must have the shape {expected}; found {_size(known)}")
     if known.dtype != u.dtype:
         raise TypeError(f"known must have the image's dtype {u.dtype}, found {known.dtype}")
     if known.device != u.device:
