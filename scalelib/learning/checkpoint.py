@@ -127,9 +127,10 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]
         )
     try:
         tensors = {name: _tensor(entry, body) for name, entry in header.items()}
-        return json.loads(metadata["configuration"]), tensors
+        configuration = dict(json.loads(metadata["configuration"]))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"{path} does not describe its tensors correctly: {error}") from error
+    return configuration, tensors
 
 
 def differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
