@@ -9,7 +9,15 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import frechet, osmosis, osmosis_trajectory, report, trajectories, transforms
+from benchmarks import (
+    frechet,
+    osmosis,
+    osmosis_trajectory,
+    report,
+    training,
+    trajectories,
+    transforms,
+)
 from benchmarks.harness import Result, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,6 +34,7 @@ BENCHMARKS: dict[str, Callable[[Settings], Iterator[Result]]] = {
     "osmosis-iterations": osmosis.iterations,
     "osmosis-batch": osmosis.batch,
     "osmosis": osmosis.step,
+    "training": training.step,
     "osmosis-trajectory": osmosis_trajectory.trajectory,
     "frechet": frechet.distance,
     "moments": frechet.moments,

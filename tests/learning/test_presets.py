@@ -3,6 +3,7 @@ import torch
 
 from scalelib.learning import PRESETS, Settings, UNet, fashion_mnist, preset_images, preset_process
 from scalelib.learning import presets as module
+from scalelib.schedules import linear_beta
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -47,6 +48,13 @@ def test_blur_grows_with_the_size_as_published_for_32_pixels():
     for preset in PRESETS.values():
         process = preset_process("blurring", preset)
         assert float((2 * process.times[-1]).sqrt()) == pytest.approx(20 * preset.size / 32)
+
+
+def test_noise_grows_as_published_for_1000_scales():
+    betas = preset_process("vp", PRESETS["photographs"]).betas
+    torch.testing.assert_close(betas, linear_beta())
+    powers = [float((1 - preset_process("vp", p).betas).prod()) for p in PRESETS.values()]
+    assert max(powers) < 5e-5  # so that N(0, I) is the right start
 
 
 def test_unknown_data_and_processes():
