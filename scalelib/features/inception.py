@@ -25,8 +25,8 @@ from scalelib.features.base import (
     in_range,
     suffix,
 )
-from scalelib.features.download import fetch
-from scalelib.features.weights import exact_float32, load_into, read_weights
+from scalelib.features._download import fetch
+from scalelib.features._weights import exact_float32, load_into, read_weights
 
 __all__ = ["FIDInception", "InceptionFeatures", "download_inception"]
 

@@ -22,7 +22,7 @@ from scalelib.features.base import (
     in_range,
     suffix,
 )
-from scalelib.features.weights import exact_float32, load_into, read_weights
+from scalelib.features._weights import exact_float32, load_into, read_weights
 
 __all__ = ["EfficientNetLite0", "LiteFeatures", "lite_weights"]
 

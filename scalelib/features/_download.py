@@ -12,8 +12,6 @@ from urllib.error import HTTPError
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-__all__ = ["fetch"]
-
 PARTIAL = ".partial"
 PARTIAL_CONTENT, NOTHING_LEFT = 206, 416  # status codes of HTTP
 CHUNK = 1 << 16

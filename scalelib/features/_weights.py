@@ -12,8 +12,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-__all__ = ["exact_float32", "load_into", "read_weights", "sha256_of"]
-
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal digits."""
