@@ -534,3 +534,24 @@ def filled(process=VP, **changed):
 def test_bad_inpainting_is_refused(changed, error, message):
     with pytest.raises(error, match=message):
         filled(**changed)
+
+
+# CUDA
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("variance", [0.0, 0.3])
+def test_cuda_gives_what_the_cpu_gives(variance):
+    data, y = images(4), images(1, 1)[0]
+    here = given_pixels(Posterior(VP, data, variance=variance), y, half(), 0.4)
+    start = Posterior(VP, data.cuda(), variance=variance)
+    there = given_pixels(start, y.cuda(), half().cuda(), 0.4)
+    torch.testing.assert_close(there.log_prior.cpu(), here.log_prior)
+    torch.testing.assert_close(there.data.cpu(), here.data)
+    cuda = torch.Generator("cuda").manual_seed(0)
+    known, mask = y.cuda(), half().cuda()
+    filled = inpaint(start, data.cuda(), [1, 0], known, mask, 2, generator=cuda)[-1]
+    assert (filled[:, mask] == known[mask]).all()
+    assert given_label(start, torch.tensor([0, 0, 1, 1]), 1).log_prior.is_cuda
+    with pytest.raises(ValueError, match="known must be on the data's device cuda"):
+        given_pixels(start, y, half(), 0.4)
