@@ -352,7 +352,8 @@ PROPOSITIONS = (
             r"Let the forward process respect the permutation $\Pi$. Reverse trajectories that a "
             r"denoiser $D$ drives are permuted with their start and noise if and only if "
             r"$D(\Pi u) = \Pi D(u)$. For the exact denoiser this is so if and only if the law of "
-            r"the data is invariant under $\Pi$. A convolutional network violates it at the border."
+            r"the data is invariant under $\Pi$, where every mode carries noise. A convolutional "
+            r"network violates it: shifts at the border, mirror images by its filters."
         ),
         topic=Topic.REVERSE,
         chapter="exact-reverse",
