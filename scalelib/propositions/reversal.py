@@ -59,9 +59,6 @@ SET = Mixture(FOUR, torch.zeros(1).double(), torch.tensor([0.1, 0.2, 0.3, 0.4]).
 LINE = Mixture(FOUR, torch.full((1,), 4e-4).double(), SET.log_weights.exp())
 """The same values, blurred: a law with a density."""
 
-Kernel = Callable[["Reversal", Tensor, Tensor, int, int], Tensor]
-"""Reversal, v (n, d), u (n, d), k, i -> log-density of U_k = v given U_i = u, shape (n,)."""
-
 
 @final
 class Reversal:
@@ -128,6 +125,10 @@ class Reversal:
     def components(self, v: Tensor, u: Tensor, k: int, i: int) -> Tensor:
         """Log-densities of the components of the kernel, without weights, shape (n, N)."""
         return normal(v[:, None] - self.means(u, k, i), self.coefficients(k, i)[2])
+
+
+Kernel = Callable[[Reversal, Tensor, Tensor, int, int], Tensor]
+"""Reversal, v (n, d), u (n, d), k, i -> log-density of U_k = v given U_i = u, shape (n,)."""
 
 
 def exact(back: Reversal, v: Tensor, u: Tensor, k: int, i: int) -> Tensor:

@@ -436,5 +436,6 @@ PROPOSITIONS = (
             "scalelib.reverse.ancestral",
         ),
         derivation=derivation,
+        tests=("tests/reverse/test_posterior.py::test_tweedie_joins_denoiser_and_score",),
     ),
 )

@@ -336,5 +336,9 @@ PROPOSITIONS = (
             "scalelib.reverse.Posterior.trajectory",
         ),
         derivation=derivation,
+        tests=(
+            "tests/reverse/test_posterior.py::test_kernels_lead_from_marginal_to_marginal",
+            "tests/reverse/test_posterior.py::test_a_sample_is_a_draw_of_the_kernel",
+        ),
     ),
 )
