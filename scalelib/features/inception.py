@@ -224,7 +224,7 @@ def download_inception(folder: str | Path | None = None) -> Path:
     ValueError
         If another file came.
     ModuleNotFoundError
-        If pooch is not installed; ``pip install 'scalelib[features]'`` installs it.
+        If pooch is not installed; the extra ``features`` of this one installs it.
     """
     return fetch(URL, SHA256, folder)
 
@@ -262,7 +262,8 @@ class InceptionFeatures(FeatureExtractor):
 
     Source: Heusel et al., NeurIPS 2017; for the resizing Parmar, Zhang and Zhu, On aliased
     resizing and surprising subtleties in GAN evaluation, CVPR 2022, and its code, clean-fid, for
-    the values 128 of the original graph.
+    the values 128 of the original graph. The network was compared with that of pytorch-fid 0.3.0:
+    with the same random weights it has the same features, in all digits.
     """
 
     def __init__(

