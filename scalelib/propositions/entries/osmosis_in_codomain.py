@@ -309,7 +309,7 @@ def unbounded(b: np.ndarray, A: scipy.sparse.csr_array, tau: float) -> np.ndarra
 
 
 def sharp(drift: float) -> Check:
-    """What the first cell keeps in a step 1% beyond the bound of SDIRK2: less than nothing."""
+    """Share that the first cell keeps in a step 1% beyond the bound of SDIRK2: it is negative."""
 
     def check(trial: Trial) -> Outcome:
         del trial
