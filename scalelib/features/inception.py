@@ -17,6 +17,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
+from scalelib.features._download import fetch
+from scalelib.features._weights import exact_float32, load_into, read_weights
 from scalelib.features.base import (
     FID_FEATURES,
     FeatureExtractor,
@@ -25,8 +27,6 @@ from scalelib.features.base import (
     in_range,
     suffix,
 )
-from scalelib.features._download import fetch
-from scalelib.features._weights import exact_float32, load_into, read_weights
 
 __all__ = ["FIDInception", "InceptionFeatures", "download_inception"]
 
@@ -224,7 +224,7 @@ def download_inception(folder: str | Path | None = None) -> Path:
     ValueError
         If another file came.
     ModuleNotFoundError
-        If pooch is not installed; the extra ``features`` of this one installs it.
+        If pooch is not installed. The extra ``features`` of this package installs it.
     """
     return fetch(URL, SHA256, folder)
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from scalelib import _check
+from scalelib.features._weights import exact_float32, load_into, read_weights
 from scalelib.features.base import (
     FeatureExtractor,
     Outside,
@@ -22,7 +23,6 @@ from scalelib.features.base import (
     in_range,
     suffix,
 )
-from scalelib.features._weights import exact_float32, load_into, read_weights
 
 __all__ = ["EfficientNetLite0", "LiteFeatures", "lite_weights"]
 
@@ -221,7 +221,7 @@ class LiteFeatures(FeatureExtractor):
     Raises
     ------
     ModuleNotFoundError
-        If the package is not installed; the extra ``features`` of this one installs it.
+        If the package is not installed. The extra ``features`` of this package installs it.
     TypeError, ValueError
         If an argument is out of range, or the weights are missing or damaged.
 
