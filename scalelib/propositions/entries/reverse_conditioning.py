@@ -245,7 +245,8 @@ def bias(
 
 def exploding(count: int) -> VarianceExploding:
     """Variance exploding process with the signal-to-noise ratios of the fine steps."""
-    pairs = [fine_steps(count).direct(i) for i in range(1, count + 1)]
+    chain = fine_steps(count)
+    pairs = [chain.direct(i) for i in range(1, count + 1)]
     return VarianceExploding(torch.stack([(S2 / M.square()).sqrt() for M, S2 in pairs]))
 
 
