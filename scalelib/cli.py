@@ -91,7 +91,8 @@ def _verify(options: argparse.Namespace) -> int:
 def _train(options: argparse.Namespace) -> int:
     console = Console()
     device = _device(options.device)
-    preset, images = preset_images(options.data)
+    with console.status("Loading the images"):
+        preset, images = preset_images(options.data)
     process = preset_process(options.process, preset)
     settings = replace(preset.settings, seed=options.seed)
     steps = preset.steps if options.steps is None else options.steps

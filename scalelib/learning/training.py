@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
@@ -187,7 +188,7 @@ class Training:
             If the loss or its gradient is not finite. The weights are those of the step before.
         """
         u0, i, noise = self._draw()
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+        with _deterministic():
             loss = self._loss(self.network, u0, i, noise)
             self._adam.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -369,6 +370,18 @@ def train(
             if path is not None and (training.step % save_every == 0 or training.step == steps):
                 training.save(path)
     return training.result()
+
+
+@contextmanager
+def _deterministic() -> Iterator[None]:
+    """Convolutions on a GPU that give the same result every time."""
+    cudnn = torch.backends.cudnn
+    before = cudnn.deterministic, cudnn.benchmark
+    cudnn.deterministic, cudnn.benchmark = True, False
+    try:
+        yield
+    finally:
+        cudnn.deterministic, cudnn.benchmark = before
 
 
 def _progress(console: Console | None) -> Progress:

@@ -253,6 +253,23 @@ def test_the_state_of_global_random_numbers_does_not_matter():
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
+def test_the_settings_of_cudnn_are_given_back(monkeypatch):
+    cudnn = torch.backends.cudnn
+    monkeypatch.setattr(cudnn, "deterministic", False)
+    monkeypatch.setattr(cudnn, "benchmark", True)
+    inside = []
+    loss = module.NoiseLoss.__call__
+
+    def watched(self, *arguments):
+        inside.append((cudnn.deterministic, cudnn.benchmark))
+        return loss(self, *arguments)
+
+    monkeypatch.setattr(module.NoiseLoss, "__call__", watched)
+    Training(IMAGES, VP, SMALL).advance()
+    assert inside == [(True, False)]
+    assert (cudnn.deterministic, cudnn.benchmark) == (False, True)
+
+
 @pytest.mark.cuda
 def test_cuda_is_deterministic_and_resumes_exactly(tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
