@@ -59,6 +59,27 @@ def test_features_of_an_image_are_its_own(
     assert not close(found[0], found[1])
 
 
+class Sizes(FeatureExtractor):
+    """Notes how many images it is given together."""
+
+    def __init__(self, batch: int) -> None:
+        super().__init__("sizes", 1, batch)
+        self.seen: list[int] = []
+
+    def _check_shape(self, images: Tensor) -> None:
+        """Take all shapes."""
+
+    def _of_batch(self, images: Tensor) -> Tensor:
+        self.seen.append(len(images))
+        return images.mean(dim=(1, 2, 3))[:, None]
+
+
+def test_images_are_worked_on_batch_by_batch() -> None:
+    features, images = Sizes(3), torch.arange(7.0).view(7, 1, 1, 1)
+    assert torch.equal(features(images), torch.arange(7.0)[:, None])
+    assert features.seen == [3, 3, 1]
+
+
 def test_there_is_no_gradient(features: FeatureExtractor, photographs: Tensor) -> None:
     images = photographs[:1].clone().requires_grad_()
     assert not features(images).requires_grad
