@@ -150,6 +150,8 @@ def test_no_match_tells_how_far_the_nearest_possible_image_is():
     posterior = Posterior(VP, data, weights=double([1.0, 0.0, 1.0]))
     with pytest.raises(ValueError, match=r"known must be .* found the nearest image 0\.3 off"):
         given_pixels(posterior, double([0.3]), torch.tensor([True]))
+    with pytest.raises(ValueError, match=r"found the nearest image 0\.25 off"):
+        given_pixels(posterior, double([0.25]), torch.tensor([True]))
 
 
 @given(points, st.floats(0.1, 2.0), st.floats(0.1, 2.0), st.booleans())
