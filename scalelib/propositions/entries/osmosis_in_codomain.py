@@ -308,6 +308,18 @@ def unbounded(b: np.ndarray, A: scipy.sparse.csr_array, tau: float) -> np.ndarra
     return (1 + math.sqrt(2)) * twice - math.sqrt(2) * once
 
 
+def columns(turn: bool = False) -> Check:
+    """Largest column sum of the matrix relative to its largest entry: rounding is not held."""
+
+    def check(trial: Trial) -> Outcome:
+        del trial
+        A = on_grid(Grid(-7, 7, 112), standard).operator
+        sums = abs((A.T if turn else A).sum(axis=0))
+        return Outcome(float(sums.max() / abs(A).max()), KEPT)
+
+    return check
+
+
 def sharp(drift: float) -> Check:
     """Share that the first cell keeps in a step 1% beyond the bound of SDIRK2: it is negative."""
 
@@ -446,6 +458,7 @@ CLAIMS = (
         for name, order in (("implicit Euler", 1.0), ("SDIRK2", 2.0))
     ),
     *(claim for name in INTEGRATORS for claim in kept(name)),
+    Claim(OSMOSIS, HOLDS, columns(), "largest column sum, relative", "mass, matrix"),
     Claim(OSMOSIS, HOLDS, sharp(2.0), "share kept 1% beyond it", "bound is sharp, SDIRK2"),
 )
 
@@ -462,6 +475,7 @@ CONTROLS = (
     Control("evolution with guidance", VE, order_in_grid(EXPLODING, feller.DATA, standard)),
     Control("exponential of another time", OSMOSIS, order_in_time("sdirk2", 2.0, 1.001)),
     Control("matrix of the backward equation", OSMOSIS, defect(adjoint, (0.1,), mass, KEPT)),
+    Control("rows in place of columns", OSMOSIS, columns(turn=True)),
     Control("explicit steps", OSMOSIS, defect(explicit, (1.0,), negative, 0.0)),
     Control("trapezoidal rule", OSMOSIS, defect(trapezoidal, ANY, negative, 0.0)),
     Control("pure diffusion at the bound", OSMOSIS, sharp(0.0)),
