@@ -51,8 +51,12 @@ class Settings:
 
     Attributes
     ----------
-    width, multipliers, blocks
-        The network, see :class:`UNet`.
+    width : int
+        Channels of the network at full size, see :class:`UNet`.
+    multipliers : tuple of int
+        Channels of each level relative to ``width``.
+    blocks : int
+        Residual blocks per level.
     batch : int
         Images per step. An epoch goes through the images in a random order and leaves out those
         at its end that do not fill a batch.
