@@ -234,7 +234,7 @@ class LiteFeatures(FeatureExtractor):
     Why stage 5: on 64 x 64 crops of BSDS500, 500 against 500 disjoint ones, the squared Frechet
     distance (0 for infinitely many) is 0.046 of the trace of the covariance after stage 5, and
     0.341 after the head. Such a bias hides small changes: noise of standard deviation 0.05 and
-    blur of 1 pixel multiply the distance by 4.0 and 6.9 after stage 5, by 1.10 and 1.27 after the
+    blur of 1 pixel multiply the distance by 3.9 and 6.9 after stage 5, by 1.10 and 1.27 after the
     head. Both grow monotonically with noise up to 5 and with blur up to 16 pixels.
 
     Distances between these features are no FID. Source of the values 127 and 128 that images are
