@@ -495,7 +495,7 @@ def _chosen(logs: Tensor, uniform: Tensor) -> Tensor:
     ``logs`` are (N,) for all or (B, N). Other than by ``torch.multinomial`` one number each is
     drawn, not N, and N may exceed 2^24.
     """
-    sums = (logs - logs.amax(dim=-1, keepdim=True)).exp_().cumsum_(dim=-1)
+    sums = logs.softmax(dim=-1).cumsum_(dim=-1)  # several times faster than exp far below 0
     total = sums[..., -1:]
     # Rounding must not reach the total, behind which there is no index.
     place = torch.minimum(
