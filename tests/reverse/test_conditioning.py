@@ -89,8 +89,8 @@ def brute_force(process, i, data, prior, mask, rho, y, u, variance):
 
 def test_a_label_keeps_the_weights_of_its_class_and_shares_the_data():
     posterior = Posterior(VP, images(5), weights=double([1.0, 2.0, 3.0, 4.0, 5.0]))
-    found = given_label(posterior, torch.tensor([1, 0, 1, 7, 7]), 7)
-    torch.testing.assert_close(found.log_prior.exp(), double([0, 0, 0, 4 / 9, 5 / 9]))
+    found = given_label(posterior, torch.tensor([1, 0, 1, 7, 7]), 1)
+    torch.testing.assert_close(found.log_prior.exp(), double([1 / 4, 0, 3 / 4, 0, 0]))
     assert found.data.data_ptr() == posterior.data.data_ptr()
     assert posterior.log_prior.isfinite().all(), "the original stays as it was"
 
