@@ -97,11 +97,11 @@ def _train(options: argparse.Namespace) -> int:
     settings = replace(preset.settings, seed=options.seed)
     steps = preset.steps if options.steps is None else options.steps
     console.print(f"{len(images)} images, {process!r}", highlight=False)
-    found = train(
-        images, process, settings, steps, path=options.out, device=device, console=console
+    found = train(images, process, settings, steps, path=options.out, device=device, progress=True)
+    recent = found.losses[-100:]
+    console.print(
+        f"Mean loss of the last {len(recent)} steps: {recent.mean():.4f}", highlight=False
     )
-    recent = float(found.losses[-100:].mean())
-    console.print(f"Mean loss of the last 100 steps: {recent:.4f}", highlight=False)
     console.print(f"Written: {options.out}", highlight=False)
     return 0
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, final
 
 import torch
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -309,7 +308,7 @@ def train(
     path: str | Path | None = None,
     save_every: int = 200,
     device: torch.device | str = "cpu",
-    console: Console | None = None,
+    progress: bool = False,
 ) -> Trained:
     """Train a network, or go on with the training that ``path`` holds.
 
@@ -330,8 +329,8 @@ def train(
         Steps between two checkpoints; the last step is always saved.
     device : torch.device or str
         Where to train.
-    console : Console or None
-        Where a progress bar with loss and time left is shown, if at all.
+    progress : bool
+        Show a bar with progress, loss and time left.
 
     Returns
     -------
@@ -366,11 +365,11 @@ def train(
         training.resume(path)
         if training.step > steps:
             raise CheckpointError(f"{path} has {training.step} steps, more than the {steps} asked")
-    with _progress(console) as progress:
-        bar = progress.add_task("Training", total=steps, completed=training.step, loss="")
+    with _bar(shown=progress) as bar:
+        task = bar.add_task("Training", total=steps, completed=training.step, loss="")
         while training.step < steps:
             loss = training.advance()
-            progress.update(bar, completed=training.step, loss=f"loss {loss:.4f}")
+            bar.update(task, completed=training.step, loss=f"loss {loss:.4f}")
             if path is not None and (training.step % save_every == 0 or training.step == steps):
                 training.save(path)
     return training.result()
@@ -388,7 +387,7 @@ def _deterministic() -> Iterator[None]:
         cudnn.deterministic, cudnn.benchmark = before
 
 
-def _progress(console: Console | None) -> Progress:
+def _bar(*, shown: bool) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -396,8 +395,7 @@ def _progress(console: Console | None) -> Progress:
         TaskProgressColumn(),
         TextColumn("{task.fields[loss]}"),
         TimeRemainingColumn(),
-        console=console,
-        disable=console is None,
+        disable=not shown,
     )
 
 
