@@ -147,7 +147,10 @@ class NoisePrediction(Denoiser):
         noise = _check.like("prediction", self._predict(u, i), u, u.shape)
         modes = u_modes - variance.sqrt().to(u) * self.process.to_modes(noise)
         found = self.process.from_modes(modes / factor.to(u))
-        return found if self._clip is None else found.clamp(*self._clip)
+        if self._clip is None:
+            return found
+        low, high = self._clip
+        return found.clamp(low, high)
 
 
 def _range(clip: tuple[float, float]) -> tuple[float, float]:
