@@ -69,7 +69,7 @@ class Posterior(Denoiser):
     variance=m.variances.view(shape))`` with the shape (N, C, H, W).
 
     Precision: a log-weight less than 40 nats below the largest one is right to :math:`2^{-7}` nats
-    for float32 data and to :math:`2^{-30}` for float64 data, given the modes as they are rounded,
+    for float32 data and to :math:`2^{-24}` for float64 data, given the modes as they are rounded,
     however small the noise. All others are below :math:`e^{-40}` of the largest. This supposes the
     default of torch, full precision of float32 matrix products on CUDA as well.
 
