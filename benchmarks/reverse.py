@@ -77,7 +77,7 @@ def memory(settings: Settings) -> Iterator[Result]:
     """Peak memory of a program that draws a trajectory of 10 scales given 60,000 images."""
     count = settings.pick(60_000, 2_000)
     for name in PROCESSES:
-        for batch in (64, settings.pick(4096, 256)):
+        for batch in (64, settings.pick(1024, 256)):
             command = [sys.executable, "-m", "benchmarks.reverse", name, str(count), str(batch)]
             run = subprocess.run(
                 [*command, settings.device], check=True, capture_output=True, text=True, cwd=ROOT

@@ -492,8 +492,8 @@ def _uniform(count: int, generator: torch.Generator, device: torch.device) -> Te
 def _chosen(logs: Tensor, uniform: Tensor) -> Tensor:
     """Draw indices with probabilities exp(logs), up to a factor, by inverting their sums.
 
-    ``logs`` are (N,) for all or (B, N). Other than by ``torch.multinomial`` one number each is
-    drawn, not N, and N may exceed 2^24.
+    ``logs`` are (N,) for all or (B, N). Unlike ``torch.multinomial``, which draws N numbers for
+    each, this takes one, and N may exceed 2^24.
     """
     sums = logs.softmax(dim=-1).cumsum_(dim=-1)  # several times faster than exp far below 0
     total = sums[..., -1:]
