@@ -143,7 +143,7 @@ def step_variance(back: Reversal, v: Tensor, u: Tensor, k: int, i: int) -> Tenso
 
 
 def denoised(back: Reversal, v: Tensor, u: Tensor, k: int, i: int) -> Tensor:
-    """Break: one component for all, around the mean image; what an ancestral sampler draws."""
+    """Break: one component, around the mean of all; for C = 0 an ancestral step."""
     return normal(v - _centre(back, u, k, i), back.coefficients(k, i)[2])
 
 
