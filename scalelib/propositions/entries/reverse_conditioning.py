@@ -330,7 +330,7 @@ CONTROLS = (
         on(VP, lambda chain, trial: shares(chain, trial, forgetful)),
     ),
     Control(
-        "replacement in place of conditioning",
+        "replacement, which also takes noisy pixels for exact",
         VP,
         on(VP, lambda chain, trial: shares(chain, trial, replaced)),
     ),

@@ -249,7 +249,13 @@ def claims(name: str) -> tuple[Claim, ...]:
     """Claims about a process with noise."""
     holds, where = Expectation.HOLDS, WHERE[name]
     return (
-        Claim(name, holds, finite(name, STEPS), f"{where}: gap of the split, nats", "four values"),
+        Claim(
+            name,
+            holds,
+            finite(name, STEPS),
+            f"{where}: gap of the split, nats; little is lost so late",
+            "four values",
+        ),
         Claim(name, holds, finite(name, 5), "the same from scale 5, nats", "early start"),
         Claim(name, holds, dense(name, 5), "the same for a law with a density, nats", "density"),
         Claim(name, holds, stepwise(name), "weights of the output, steps and one jump", "steps"),
