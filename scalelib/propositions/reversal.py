@@ -57,7 +57,7 @@ SET = Mixture(FOUR, torch.zeros(1).double(), torch.tensor([0.1, 0.2, 0.3, 0.4]).
 """Four values of one mode with unequal weights."""
 
 LINE = Mixture(FOUR, torch.full((1,), 4e-4).double(), SET.log_weights.exp())
-"""The same values, blurred: a law with a density."""
+"""The same values, blurred, so that their law has a density."""
 
 
 @final

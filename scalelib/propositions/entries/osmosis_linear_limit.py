@@ -374,7 +374,7 @@ PROPOSITIONS = (
         functions=(
             "scalelib.Osmosis.exact",
             "scalelib.Osmosis.operator",
-            "scalelib.LinearisedOsmosis.sample",
+            "scalelib.LinearGaussianScaleSpace.sample",
         ),
         derivation=derivation,
         tests=(
