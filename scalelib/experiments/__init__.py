@@ -1,0 +1,1 @@
+"""Experiments on many images that survive interruption and grow to clusters."""

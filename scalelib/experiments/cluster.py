@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import distributed
 import torch
 
 from scalelib.experiments.configuration import Configuration
@@ -34,7 +35,7 @@ FAN = 4
 
 
 def run_on(
-    client: Any,
+    client: distributed.Client,
     configuration: Configuration,
     collection: Collection,
     extractor: Extractor,
@@ -62,12 +63,12 @@ def run_on(
     progress : callable or None
         Told about every merged group of blocks.
     """
-    from distributed import as_completed  # only here: the package does without it
-
     check(configuration, collection, extractor)
     blocks = blocks_of(collection)
     shared = client.scatter([configuration, collection, extractor], broadcast=True)
-    parts, waiting, owner = {}, {}, {}
+    parts: dict[tuple[str, int], Part] = {}
+    waiting: dict[tuple[str, int], int] = {}
+    owner: dict[Any, tuple[str, int]] = {}
     for seed in configuration.seeds:
         for model in configuration.models:
             key = (model, seed)
@@ -80,14 +81,14 @@ def run_on(
             owner |= dict.fromkeys(merged, key)
     total = len(blocks) * len(parts)
     clocks = {key: Clock() for key in parts}
-    for future, found in as_completed(list(owner), with_results=True):
+    for future, found in distributed.as_completed(list(owner), with_results=True):
         key = owner.pop(future)
         parts[key].merge(found)
         waiting[key] -= 1
         if progress is not None:
             progress(key[0], sum(len(part.done) for part in parts.values()), total)
         if not waiting[key] or clocks[key].due():
-            clocks[key].spend(partial(store.save, *key, parts[key]))
+            clocks[key].spend(partial(store.save, key[0], key[1], parts[key]))
 
 
 def measure_group(
