@@ -9,7 +9,15 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import frechet, osmosis, report, trajectories, transforms
+from benchmarks import (
+    frechet,
+    osmosis,
+    osmosis_trajectory,
+    report,
+    training,
+    trajectories,
+    transforms,
+)
 from benchmarks.harness import Result, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,6 +34,8 @@ BENCHMARKS: dict[str, Callable[[Settings], Iterator[Result]]] = {
     "osmosis-iterations": osmosis.iterations,
     "osmosis-batch": osmosis.batch,
     "osmosis": osmosis.step,
+    "training": training.step,
+    "osmosis-trajectory": osmosis_trajectory.trajectory,
     "frechet": frechet.distance,
     "moments": frechet.moments,
 }
@@ -55,6 +65,11 @@ def main() -> None:
         "results": [result.record() for result in results],
     }
     report.write_json(options.json, record)
+    for result in results:
+        if result.drawing is not None:
+            plot = options.json.with_name(f"{options.json.stem}-{result.benchmark}.svg")
+            result.drawing.save(plot)
+            print(f"Written: {plot}")
     if not options.quick:
         judged = [result.reached for result in results if result.reached is not None]
         print(f"\n{sum(judged)} of {len(judged)} targets reached.")

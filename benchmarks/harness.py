@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 import torch
 
+from scalelib.figures import Drawing
+
 T = TypeVar("T")
 Run = Callable[[], object]
 Seconds = dict[str, list[float]]
@@ -59,6 +61,8 @@ class Result:
         Times of all contenders, in the order of the rounds.
     details : dict
         Whatever else belongs into the record.
+    drawing : Drawing or None
+        A plot that is written beside the record.
     """
 
     benchmark: str
@@ -69,6 +73,7 @@ class Result:
     at_most: float | None = None
     seconds: Seconds = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
+    drawing: Drawing | None = None
 
     @property
     def median(self) -> float:
@@ -85,7 +90,7 @@ class Result:
         return low <= self.median <= high
 
     def record(self) -> dict[str, Any]:
-        """Everything about the row, for JSON."""
+        """Everything about the row but its plot, for JSON."""
         return {
             "benchmark": self.benchmark,
             "setting": self.setting,

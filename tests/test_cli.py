@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from scalelib import cli
+from scalelib.learning import DivergenceError, Trained
 from scalelib.propositions import Claim, Expectation, Outcome, Task, Trial
 
 
@@ -54,3 +55,53 @@ def test_the_module_is_the_command():
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 2
     assert "label must be one of" in run.stderr
+
+
+def test_train_writes_a_checkpoint_and_goes_on_with_it(tmp_path, capsys):
+    path = tmp_path / "digits.safetensors"
+    command = ["train", "--data", "digits", "--process", "blurring", "--out", str(path)]
+    assert cli.main([*command, "--steps", "2", "--seed", "5"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "1797 images, BlurringDiffusion(steps=100, shape=(8, 8))" in printed
+    assert "2/2" in printed
+    assert "Mean loss of the last 100 steps: " in printed
+    assert cli.main([*command, "--steps", "3", "--seed", "5"]) == 0
+    assert len(Trained.load(path).losses) == 3
+
+
+def test_another_training_in_the_file_ends_with_status_2(tmp_path, capsys):
+    path = tmp_path / "digits.safetensors"
+    assert cli.main(["train", "--out", str(path), "--steps", "1"]) == 0
+    before = path.read_bytes()
+    assert cli.main(["train", "--out", str(path), "--steps", "2", "--seed", "1"]) == 2
+    assert "training.seed is 0, not 1" in capsys.readouterr().err
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--data", "no such folder"], "name_or_folder 'no such folder' must be"),
+        (["--device", "tpu"], "--device must be cpu or cuda, found 'tpu'"),
+        (["--steps", "0"], "steps must be at least 1"),
+        (["--seed", "-1"], "seed must be between 0 and"),
+        (["--out", "no/such/folder/model"], "path must be in an existing folder"),
+    ],
+)
+def test_bad_options_of_train_end_with_status_2(tmp_path, capsys, options, message):
+    assert cli.main(["train", "--out", str(tmp_path / "model"), *options]) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(DivergenceError("not finite"), 1), (OSError("disk full"), 1), (KeyboardInterrupt(), 130)],
+)
+def test_a_training_that_stops_says_why(monkeypatch, tmp_path, capsys, error, status):
+    def stop(*_, **__):
+        raise error
+
+    monkeypatch.setattr(cli, "train", stop)
+    assert cli.main(["train", "--out", str(tmp_path / "model")]) == status
+    assert (str(error) or "interrupted") in capsys.readouterr().err

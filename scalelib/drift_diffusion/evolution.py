@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scalelib import _check
-from scalelib.drift_diffusion.grid import Grid, border_mass
+from scalelib.drift_diffusion.grid import Grid, border_share
 from scalelib.drift_diffusion.integrators import (
     LONGEST,
     LONGEST_EXACT,
@@ -205,11 +205,11 @@ def advance(
 def finished(grid: Grid, state: NDArray[np.float64]) -> Tensor:
     """Shape the density; raise if its border holds too much."""
     p = torch.from_numpy(state).view(grid.shape)
-    found = border_mass(grid, p)
+    found = border_share(p)
     if found > grid.tolerance:
         raise ValueError(
-            f"grid must be wide enough, found {grid!r}, whose border has come to hold a mass of "
-            f"{found:.3g}; the tolerance is {grid.tolerance:g}"
+            f"grid must be wide enough, found {grid!r}, whose border has come to hold the share "
+            f"{found:.3g} of the mass; the tolerance is {grid.tolerance:g}"
         )
     return p
 

@@ -34,8 +34,8 @@ class Grid:
     shape : int or (int, int)
         Number of cells per axis, each at least 2. In two dimensions cells must be squares.
     tolerance : float
-        Largest mass that may be lost beyond the border, or be found in the cells at the border
-        after an evolution, in (0, 1].
+        Largest share of the mass that may be lost beyond the border, or be found in the cells at
+        the border after an evolution, in (0, 1].
 
     Raises
     ------
@@ -369,12 +369,11 @@ class Grid:
             )
 
 
-def border_mass(grid: Grid, p: Tensor) -> float:
-    """Mass in the cells at the border."""
-    inner = p
-    for k in range(grid.dimension):
-        inner = inner.narrow(k, 1, p.shape[k] - 2)
-    return grid.cell * float(p.sum() - inner.sum())
+def border_share(p: Tensor) -> float:
+    """Share of the mass that lies in the cells at the border."""
+    outer = torch.ones(p.shape, dtype=torch.bool)
+    outer[(slice(1, -1),) * p.ndim] = False
+    return float(p[outer].sum() / p.sum())
 
 
 def _shape(shape: int | Sequence[int]) -> tuple[int, ...]:

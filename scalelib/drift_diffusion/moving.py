@@ -82,6 +82,8 @@ def evolve_moving(
     """
     if not isinstance(grid, Grid):
         raise TypeError(f"grid must be a Grid, found {type(grid).__name__}")
+    if not callable(log_guidance):
+        raise TypeError(f"log_guidance must be callable, found {type(log_guidance).__name__}")
     check_integrator(integrator)
     start, end = check_step_times(start, end)
     steps = _check.integer("steps", steps, low=1)
@@ -89,7 +91,7 @@ def evolve_moving(
     ahead = 1.0 if integrator == "implicit-euler" else 0.5
     state = grid.density("p", p).flatten().numpy()
     for k in range(steps):
-        guidance = log_guidance(start + (k + ahead) * tau)
+        guidance = grid.field("log_guidance", log_guidance(start + (k + ahead) * tau))
         propagator = Propagator(DriftDiffusion(grid, guidance).operator)
         state = advance(propagator, grid, state, tau, integrator)
     return finished(grid, state)

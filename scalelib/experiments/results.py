@@ -12,10 +12,10 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
-from scalelib import provenance
+from scalelib import _files, provenance
 from scalelib.experiments.configuration import MODELS, REFERENCE, Configuration
 from scalelib.experiments.parts import Part
-from scalelib.experiments.store import Store, write
+from scalelib.experiments.store import Store
 from scalelib.frechet import frechet_distance, kernel_distance
 from scalelib.schedules import log_blur
 
@@ -143,7 +143,7 @@ def _labelled(
 def write_results(path: Path, results: xr.Dataset) -> None:
     """Write results as NetCDF, to a temporary name first."""
     content = results.to_netcdf(engine="scipy")
-    write(path, lambda stream: stream.write(bytes(content)))
+    _files.replace(path, lambda stream: stream.write(bytes(content)))
 
 
 def read(path: Path) -> xr.Dataset:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, final
+from typing import Any, final
 
 import numpy as np
 
+from scalelib import _files
 from scalelib.experiments.configuration import Configuration
 from scalelib.experiments.parts import Part
 
@@ -52,7 +51,9 @@ class Store:
                 raise ValueError(f"path must be empty or a folder with results, found {self.path}")
             (self.path / "parts").mkdir(parents=True, exist_ok=True)
             content = {"format": FORMAT, **configuration.to_dict()}
-            write(file, lambda stream: stream.write(json.dumps(content, indent=1).encode()))
+            _files.replace(
+                file, lambda stream: stream.write(json.dumps(content, indent=1).encode())
+            )
         self.configuration = self._read(file)
         if configuration is not None:
             self._compare(configuration)
@@ -93,20 +94,7 @@ class Store:
     def save(self, model: str, seed: int, part: Part) -> None:
         """Replace what is stored of a model with a seed."""
         arrays: dict[str, Any] = dict(part.to_arrays())
-        write(self._file(model, seed), lambda stream: np.savez(stream, **arrays))
+        _files.replace(self._file(model, seed), lambda stream: np.savez(stream, **arrays))
 
     def _file(self, model: str, seed: int) -> Path:
         return self.path / "parts" / f"{model}-{seed}.npz"
-
-
-def write(path: Path, content: Callable[[IO[bytes]], object]) -> None:
-    """Write a file to a temporary name, flush it to disk and move it into place."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as stream:
-            content(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scalelib import _check
+from scalelib import _check, _files
 
 __all__ = ["Moments"]
 
@@ -223,17 +222,8 @@ class Moments:
         OSError
             If it cannot be written. A file that was there before is unchanged then.
         """
-        path = Path(path)
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        try:
-            with partial.open("wb") as file:
-                arrays: dict[str, Any] = {"format": FORMAT, **self.to_arrays()}
-                np.savez(file, **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        arrays: dict[str, Any] = {"format": FORMAT, **self.to_arrays()}
+        _files.replace(Path(path), lambda stream: np.savez(stream, **arrays))
 
     @classmethod
     def load(cls, path: str | Path) -> Moments:

@@ -13,9 +13,12 @@ from scalelib.images import load
 from scalelib.learning.data import digits, fashion_mnist
 from scalelib.learning.training import Settings
 from scalelib.processes import BlurringDiffusion, LinearGaussianScaleSpace, VariancePreserving
-from scalelib.schedules import arctan_noise, cosine_beta, sin2_blur
+from scalelib.schedules import arctan_noise, linear_beta, sin2_blur
 
 __all__ = ["PRESETS", "Preset", "preset_images", "preset_process"]
+
+_BETAS = (0.1, 20.0)
+"""First and last noise variance times the number of scales, as published for m = 1000."""
 
 _BLUR = 20 / 32
 """Largest blur over the image size, as published for blurring diffusion of CIFAR-10."""
@@ -110,9 +113,10 @@ def preset_process(kind: Literal["vp", "blurring"], preset: Preset) -> LinearGau
     Parameters
     ----------
     kind : {"vp", "blurring"}
-        Variance preserving with the cosine schedule, or blurring diffusion with the published
-        schedules; their largest blur :math:`\sigma_{B,\max} = 20` pixels is for 32x32 pixels and
-        is taken in proportion to the size.
+        Variance preserving with the published linear schedule, or blurring diffusion with its
+        published schedules. The variances :math:`10^{-4}` to 0.02 are for m = 1000 scales and are
+        taken in proportion to 1 / m; the largest blur :math:`\sigma_{B,\max} = 20` pixels is for
+        32x32 pixels and is taken in proportion to the size.
     preset : Preset
         Size and number of scales.
 
@@ -132,7 +136,7 @@ def preset_process(kind: Literal["vp", "blurring"], preset: Preset) -> LinearGau
     """
     m, size = preset.scales, preset.size
     if kind == "vp":
-        return VariancePreserving(cosine_beta(m))
+        return VariancePreserving(linear_beta(m, *(beta / m for beta in _BETAS)))
     if kind == "blurring":
         times = sin2_blur(m, sigma_max=_BLUR * size)
         return BlurringDiffusion(times, *arctan_noise(m), shape=(size, size), d_min=1e-3)

@@ -257,7 +257,8 @@ class Training:
         other = differences(found, self.configuration)
         if other:
             raise CheckpointError(f"{path} is of another training: {'; '.join(other)}")
-        expected = self._state() | {"losses": tensors.get("losses", torch.zeros(0))}
+        length = tensors["losses"].numel() if "losses" in tensors else 0
+        expected = self._state() | {"losses": torch.zeros(length, dtype=torch.float64)}
         for name in expected.keys() | tensors.keys():
             _check_alike(path, name, tensors.get(name), expected.get(name))
         self._restore(tensors)

@@ -8,7 +8,7 @@ learned denoiser cannot be reweighted; :func:`inpaint` is what is done in its pl
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -86,7 +86,7 @@ def given_pixels(
               w_j \mapsto \frac{w_j \exp(-|y - x_j|^2 / 2 \rho^2)}
               {\sum_l w_l \exp(-|y - x_l|^2 / 2 \rho^2)}
 
-    and for components of variance C > 0, per pixel of the mask,
+    and for components of variance C > 0 (or one :math:`C_j` for each), per pixel of the mask,
 
     .. math:: w_j \mapsto \frac{w_j N(y;\, x_j, C + \rho^2)}{\sum_l w_l N(y;\, x_l, C + \rho^2)},
               \qquad x_j \mapsto x_j + \frac{C}{C + \rho^2} (y - x_j), \qquad
@@ -131,24 +131,23 @@ def given_pixels(
     >>> given_pixels(posterior, known, mask, 0.5).log_prior.exp()  # logistic(2 * 0.3 / 0.5**2)
     tensor([0.0832, 0.9168], dtype=torch.float64)
     """
-    event = posterior.variance.shape
-    data = posterior.data
-    y = _observation(known, mask, data, tuple(event))
+    data, variance = posterior.data, posterior.variance.clone()
+    y = _observation(known, mask, data)
     rho = _check.non_negative("deviation", deviation)
-    spread = posterior.variance[mask.cpu()]
-    if posterior.process.shape is not None and bool(posterior.variance.any()):
+    if posterior.process.shape is not None and bool(variance.any()):
         raise ValueError(
             f"posterior must have components without variance to be given pixels, since they do "
             f"not stay diagonal in the modes of {posterior.process!r}, "
-            f"found variance {float(posterior.variance.max()):g}"
+            f"found variance {float(variance.max()):g}"
         )
+    spread = variance[..., mask.to(variance.device)]
     logs = _log_likelihood(posterior.log_prior, data[:, mask], y, spread + rho**2)
     if not bool(spread.any()):
         return posterior.given(logs)
     gain = torch.where(spread > 0, spread / (spread + rho**2), 0.0)
-    means, variance = data.clone(), posterior.variance.clone()
+    variance[..., mask.to(variance.device)] = gain * rho**2
+    means = data.clone()
     means[:, mask] = data[:, mask].lerp(y, gain.to(data))  # exactly y where the gain is 1
-    variance[mask.cpu()] = gain * rho**2
     moved = Posterior(posterior.process, means, variance=variance)
     return moved.given(posterior.log_prior + logs)
 
@@ -252,18 +251,19 @@ def inpaint(
 
 
 def _log_likelihood(log_prior: Tensor, pixels: Tensor, y: Tensor, total: Tensor) -> Tensor:
-    """Log-likelihoods (N,) up to a constant, given the variances C + rho^2 of the known pixels."""
-    total = total.to(y.device)
-    noisy = total > 0
-    smallest = total[noisy].min() if bool(noisy.any()) else total.new_ones(())
-    weights = torch.where(noisy, smallest / total, 0.0)
+    """Log-likelihoods (N,) up to a constant of pixels (N, K), given their variances C + rho^2."""
+    total = total.to(y.device).expand(pixels.shape)
+    noisy = (total > 0).all(dim=0)
+    if bool((total > 0)[:, ~noisy].any()):
+        raise ValueError("deviation must be positive if only some components have variance")
+    smallest = total[:, noisy].min() if bool(noisy.any()) else total.new_ones(())
     square, off = torch.empty_like(log_prior), torch.zeros_like(log_prior)
-    rows = max(1, _CHUNK // len(y))
-    for first in range(0, len(pixels), rows):
-        gap = (pixels[first : first + rows].double() - y.double()).abs()
-        square[first : first + rows] = gap.square() @ weights
+    for rows in _rows(pixels):
+        gap = (pixels[rows].double() - y.double()).abs()
+        ratio = total[rows][:, noisy] / smallest
+        square[rows] = (gap[:, noisy].square() / ratio + smallest * ratio.log()).sum(dim=1)
         if not bool(noisy.all()):
-            off[first : first + rows] = gap[:, ~noisy].amax(dim=1)
+            off[rows] = gap[:, ~noisy].amax(dim=1)
     possible = log_prior.isfinite()
     rounding = 64 * torch.finfo(pixels.dtype).eps * float(pixels.abs().max())
     fits = possible & (off <= rounding)
@@ -275,11 +275,17 @@ def _log_likelihood(log_prior: Tensor, pixels: Tensor, y: Tensor, total: Tensor)
     return torch.where(fits, (square[fits].min() - square) / (2 * smallest), -torch.inf)
 
 
+def _rows(pixels: Tensor) -> Iterator[slice]:
+    size = max(1, _CHUNK // pixels.shape[1])
+    return (slice(first, first + size) for first in range(0, len(pixels), size))
+
+
 # Arguments
 
 
-def _observation(known: Tensor, mask: Tensor, data: Tensor, event: tuple[int, ...]) -> Tensor:
+def _observation(known: Tensor, mask: Tensor, data: Tensor) -> Tensor:
     """Return the known values, shape (number of known pixels,)."""
+    event = tuple(data.shape[1:])
     known = _check.dense("known", known)
     if known.shape != event:
         raise ValueError(f"known must have the shape {event} of one image, found {_size(known)}")

@@ -218,15 +218,43 @@ def test_a_component_seen_exactly_has_that_pixel():
     )
 
 
+def test_components_may_differ_in_variance():
+    data, (y, u) = images(3), images(2, 1)
+    C = torch.rand(3, 1, *SHAPE, generator=source(), dtype=torch.float64)
+    found = given_pixels(Posterior(VP, data, variance=C), y, half(), 0.4)
+    logs, means = [], []
+    for x, c in zip(data, C, strict=True):
+        single = Posterior(VP, x[None], variance=c)
+        means.append(given_pixels(single, y, half(), 0.4).denoise(u, 2))
+        both, noise, prior = joint_law(VP, 2, half(), 0.4, c)
+        law = scipy.stats.multivariate_normal(
+            (both @ x.flatten()).numpy(), (both @ prior @ both.T + noise).numpy()
+        )
+        logs.append(law.logpdf(torch.cat([y[half()], u.flatten()]).numpy()))
+    weights = torch.softmax(double(logs), dim=0)
+    torch.testing.assert_close(found.log_weights(u, 2).exp(), weights, rtol=1e-9, atol=1e-12)
+    expected = (weights @ torch.stack(means).flatten(1)).view(u.shape)
+    torch.testing.assert_close(found.denoise(u, 2), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_a_point_mass_beside_a_density_cannot_be_weighed():
+    C = double([[0.0], [0.5]])
+    posterior = Posterior(VP, double([[0.0], [1.0]]), variance=C)
+    with pytest.raises(ValueError, match="deviation must be positive if only some components"):
+        given_pixels(posterior, double([0.0]), torch.tensor([True]))
+
+
 @pytest.mark.parametrize("process", NOISY)
 def test_conditioning_is_guidance_by_the_gradient_of_the_likelihood(process):
     data, y = images(4), images(1, 9)[0]
     posterior = Posterior(process, data)
     known = given_pixels(posterior, y, half(), 0.5)
     likelihood = known.log_prior - posterior.log_prior
+    factor, variance = (x.expand(SHAPE).flatten() for x in process.direct(2))
     u = images(2, 5).requires_grad_()
-    evidence = (posterior.log_weights(u, 2) + likelihood).logsumexp(dim=-1)
-    (guidance,) = torch.autograd.grad(evidence.sum(), u)
+    gap = (u.flatten(1) @ basis(process))[:, None] - factor * (data.flatten(1) @ basis(process))
+    logs = torch.log_softmax(-(gap.square() / variance).sum(dim=-1) / 2, dim=1)
+    (guidance,) = torch.autograd.grad((logs + likelihood).logsumexp(dim=1).sum(), u)
     u = u.detach()
     expected = posterior.score(u, 2) + guidance
     torch.testing.assert_close(known.score(u, 2), expected, rtol=1e-9, atol=1e-10)
