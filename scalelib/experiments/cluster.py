@@ -9,6 +9,8 @@ from typing import Any
 import distributed
 import torch
 
+from scalelib.experiments._models import build
+from scalelib.experiments._parts import Part
 from scalelib.experiments.configuration import Configuration
 from scalelib.experiments.engine import (
     Clock,
@@ -20,8 +22,6 @@ from scalelib.experiments.engine import (
     measure,
     missing,
 )
-from scalelib.experiments.models import build
-from scalelib.experiments.parts import Part
 from scalelib.experiments.store import Store
 from scalelib.images import Collection
 

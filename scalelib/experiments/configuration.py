@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from scalelib import _check
 
-__all__ = ["MODELS", "Configuration"]
+__all__ = ["Configuration"]
 
 MODELS = {
     "vp": "variance preserving",

@@ -10,13 +10,13 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from scalelib.experiments._models import Model, build
+from scalelib.experiments._parts import BLOCK, Part
 from scalelib.experiments.configuration import Configuration
-from scalelib.experiments.models import Model, build
-from scalelib.experiments.parts import BLOCK, Part
 from scalelib.experiments.store import Store
 from scalelib.images import Collection
 
-__all__ = ["Extractor", "Progress", "blocks_of", "measure", "run"]
+__all__ = ["run"]
 
 PAUSE = 20.0
 """Seconds between two savings, at least."""

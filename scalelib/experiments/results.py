@@ -13,13 +13,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from scalelib import _files, provenance
+from scalelib.experiments._parts import Part
 from scalelib.experiments.configuration import MODELS, REFERENCE, Configuration
-from scalelib.experiments.parts import Part
 from scalelib.experiments.store import Store
 from scalelib.frechet import frechet_distance, kernel_distance
 from scalelib.schedules import log_blur
 
-__all__ = ["read", "summarise", "write_results"]
+__all__ = ["read_results", "summarise", "write_results"]
 
 SUBSETS = 10
 """Disjoint subsets for the standard error of the kernel distance."""
@@ -140,12 +140,40 @@ def _labelled(
     )
 
 
-def write_results(path: Path, results: xr.Dataset) -> None:
-    """Write results as NetCDF, to a temporary name first."""
+def write_results(path: str | Path, results: xr.Dataset) -> None:
+    """Write results as NetCDF, to a temporary name first.
+
+    Parameters
+    ----------
+    path : str or Path
+        File, in an existing folder.
+    results : xarray.Dataset
+        What :func:`summarise` has returned.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written. A file that was there before is unchanged then.
+    """
     content = results.to_netcdf(engine="scipy")
-    _files.replace(path, lambda stream: stream.write(bytes(content)))
+    _files.replace(Path(path), lambda stream: stream.write(bytes(content)))
 
 
-def read(path: Path) -> xr.Dataset:
-    """Read results that :func:`write_results` has written."""
+def read_results(path: str | Path) -> xr.Dataset:
+    """Read results that :func:`write_results` has written.
+
+    Parameters
+    ----------
+    path : str or Path
+        File.
+
+    Returns
+    -------
+    xarray.Dataset
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be read.
+    """
     return xr.load_dataset(path, engine="scipy")

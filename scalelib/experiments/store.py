@@ -10,8 +10,8 @@ from typing import Any, final
 import numpy as np
 
 from scalelib import _files
+from scalelib.experiments._parts import Part
 from scalelib.experiments.configuration import Configuration
-from scalelib.experiments.parts import Part
 
 __all__ = ["Store"]
 

@@ -14,9 +14,9 @@ import torch
 from experiments.cases import Means, collection, configuration
 
 from scalelib.experiments import cluster
+from scalelib.experiments._parts import Part
 from scalelib.experiments.cluster import run_on
 from scalelib.experiments.engine import run
-from scalelib.experiments.parts import Part
 from scalelib.experiments.store import Store
 
 SMALL = configuration(models=("osmosis", "vp"))

@@ -7,8 +7,8 @@ import torch
 from experiments.cases import configuration
 
 from scalelib import Osmosis
+from scalelib.experiments._models import DEVIATIONS, build, guidance_noise, processes
 from scalelib.experiments.configuration import MODELS
-from scalelib.experiments.models import DEVIATIONS, build, guidance_noise, processes
 from scalelib.schedules import log_blur
 
 LABELS = [f"image {k}" for k in range(6)]
@@ -68,7 +68,7 @@ def test_models_and_seeds_have_noise_of_their_own() -> None:
 def test_guidance_beyond_six_deviations_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
     first = guidance_noise(IMAGES, LABELS, 0)
     limit = float(first.flatten(1).amin(dim=1).sort().values[2])
-    monkeypatch.setattr("scalelib.experiments.models.DEVIATIONS", -limit)
+    monkeypatch.setattr("scalelib.experiments._models.DEVIATIONS", -limit)
     found = guidance_noise(IMAGES, LABELS, 0)
     assert float(found.min()) >= limit
     changed = (found != first).flatten(1).any(dim=1)

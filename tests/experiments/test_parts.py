@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from scalelib.experiments.parts import BLOCK, KEPT, Part
+from scalelib.experiments._parts import BLOCK, KEPT, Part
 
 GENERATOR = torch.Generator().manual_seed(0)
 BLOCKS = {

@@ -12,7 +12,7 @@ from experiments.cases import Means, collection, configuration
 
 from scalelib.experiments.configuration import Configuration
 from scalelib.experiments.engine import run
-from scalelib.experiments.results import read, summarise, write_results
+from scalelib.experiments.results import read_results, summarise, write_results
 from scalelib.experiments.store import Store
 from scalelib.frechet import frechet_distance
 
@@ -56,7 +56,7 @@ def test_the_reference_has_distance_0(results: xr.Dataset) -> None:
 
 def test_a_file_keeps_everything(results: xr.Dataset, tmp_path: Path) -> None:
     write_results(tmp_path / "results.nc", results)
-    again = read(tmp_path / "results.nc")
+    again = read_results(tmp_path / "results.nc")
     xr.testing.assert_identical(again.astype(float), results.astype(float))
     assert Configuration.from_dict(json.loads(again.configuration)) == configuration()
     assert json.loads(again.provenance)["function"].endswith("summarise")

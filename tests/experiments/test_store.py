@@ -10,7 +10,7 @@ import pytest
 import torch
 from experiments.cases import configuration, parts_in
 
-from scalelib.experiments.parts import Part
+from scalelib.experiments._parts import Part
 from scalelib.experiments.store import Store
 
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 SCALES = (0, 1, 3, 4)
 
