@@ -19,7 +19,7 @@ from torch import Tensor
 from scalelib.information import Mixture, marginal
 from scalelib.processes import VariancePreserving
 
-__all__ = ["DURATION", "Posterior", "evolve", "grid", "score"]
+__all__ = ["DURATION", "StepBack", "evolve", "grid", "score"]
 
 DURATION = math.log(2)
 r"""Time :math:`s = \tfrac12 \int \beta` of the evolution: a quarter of the signal power is left."""
@@ -27,7 +27,7 @@ HALF_WIDTH, POINTS = 7.5, 128
 
 
 @final
-class Posterior:
+class StepBack:
     r"""Exact kernel of the reverse step from :math:`U_i = u` to :math:`U_{i-1}`.
 
     Parameters

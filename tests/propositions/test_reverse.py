@@ -18,7 +18,7 @@ U = torch.tensor([-2.0, 0.1, 1.3], dtype=torch.float64)
 
 @pytest.fixture
 def posterior():
-    return reverse.Posterior(marginal(CHAIN, feller.DATA, 1), *CHAIN.coefficients(2), U)
+    return reverse.StepBack(marginal(CHAIN, feller.DATA, 1), *CHAIN.coefficients(2), U)
 
 
 def test_the_kernel_is_that_of_bayes(posterior):

@@ -75,6 +75,11 @@ class Reference:
         d = self.means.shape[1]
         return [not (self.without_mean and k % size == 0) for k in range(d)]
 
+    @cached_property
+    def used(self):
+        """Components that have weight."""
+        return [j for j, w in enumerate(self.weights) if w]
+
     def transition(self, k, i):
         """Mean factor and variance per coordinate, as they are stored."""
         factor, variance = self.process.direct(i, k)
@@ -117,15 +122,14 @@ class Reference:
 
     def kernel(self, j, u, k, i):
         """Means and variances of U_k given component j and U_i = u, by conditioning."""
-        factor, _ = self.transition(k, i)
-        (early, p), (late, q) = self.component(j, k), self.component(j, i)
+        early = zip(*self.component(j, k), *self.transition(k, i), strict=True)
         means, variances = [], []
-        for x, f, a, b, m, n, kept in zip(
-            u.tolist(), factor, p, q, early, late, self.kept, strict=True
-        ):
-            gain = f * a / b if b else mp.mpf(0)
-            means.append(m + gain * (x - n) if kept else mp.mpf(x))
-            variances.append(a - gain * f * a if kept else mp.mpf(0))
+        for x, (m, p, f, added), kept in zip(u.tolist(), early, self.kept, strict=True):
+            # (U_k, U_i) has the covariances p, f p and f^2 p + added.
+            q = mp.mpf(f) ** 2 * p + added
+            gain = f * p / q if q else mp.mpf(0)
+            means.append(m + gain * (x - f * m) if kept else mp.mpf(x))
+            variances.append(p - gain * f * p if kept else mp.mpf(0))
         return means, variances
 
     def moments(self, u, k, i):
@@ -154,10 +158,12 @@ class Case:
     reference: Reference
 
     def images(self, i):
-        """Images at scale i, drawn from the forward process; two of them have weight."""
+        """Images at scale i that two components, with weight, have led to."""
         source = torch.Generator().manual_seed(i)
-        data = self.posterior.data[[1, 3]].double()
-        return self.process.sample(data, i, generator=source)
+        spread = self.posterior.variance.expand(COUNT, *EVENT)[[1, 3]]
+        noise = torch.randn(2, *EVENT, generator=source, dtype=torch.float64)
+        start = self.posterior.data[[1, 3]] + self.process.from_modes(spread.sqrt() * noise)
+        return self.process.sample(start, i, generator=source)
 
     def modes(self, u):
         return to_modes(self.process, u)
@@ -201,9 +207,27 @@ def build(name, law):
 CASES = [build(name, law) for name in PROCESSES for law in LAWS]
 
 
-@pytest.fixture(scope="session", params=CASES, ids=lambda c: f"{c.name}-{c.law}")
-def case(request):
-    return request.param
+def each(name, selected=lambda _: True):
+    """Fixture that runs through the selected cases."""
+
+    @pytest.fixture(
+        name=name,
+        scope="session",
+        params=filter(selected, CASES),
+        ids=lambda case: f"{case.name}-{case.law}",
+    )
+    def fixture(request):
+        return request.param
+
+    return fixture
+
+
+case = each("case")
+density_case = each("density_case", lambda case: case.has_density(1))
+noisy_case = each("noisy_case", lambda case: case.name != "diffusion")
+everywhere_noisy_case = each(
+    "everywhere_noisy_case", lambda case: bool((case.process.direct(2, 1)[1] > 0).all())
+)
 
 
 @pytest.fixture(scope="session", params=PROCESSES.values(), ids=PROCESSES.keys())

@@ -12,7 +12,7 @@ from torch import Tensor
 from scalelib.information import Mixture, marginal
 from scalelib.processes import VariancePreserving
 from scalelib.propositions import _feller as feller
-from scalelib.propositions._reverse import Posterior, evolve, grid
+from scalelib.propositions._reverse import StepBack, evolve, grid
 from scalelib.propositions.derivation import Derivation
 from scalelib.propositions.instances import process
 from scalelib.propositions.statement import (
@@ -132,7 +132,7 @@ def one_step_back(data: Mixture, gaussian: bool) -> Check:
         for i in range(1, chain.steps + 1):
             early, late = marginal(chain, data, i - 1), marginal(chain, data, i)
             a, b2 = chain.coefficients(i)
-            posterior = Posterior(early, a, b2, u)
+            posterior = StepBack(early, a, b2, u)
             weights = width * late.log_density(u[:, None]).exp()
             found = weights @ (posterior.gaussian(u) if gaussian else posterior.mixture(u))
             exact = early.log_density(u[:, None]).exp()
@@ -163,7 +163,7 @@ def non_normality(early: Mixture, beta: float) -> float:
     a, b2 = step.coefficients(1)
     u = torch.linspace(-7, 7, 701, dtype=torch.float64)
     weights = marginal(step, early, 1).log_density(u[:, None]).exp() * (u[1] - u[0])
-    return float(weights @ Posterior(early, a, b2, u).relative_entropy())
+    return float(weights @ StepBack(early, a, b2, u).relative_entropy())
 
 
 def third_derivative(law: Mixture) -> float:
