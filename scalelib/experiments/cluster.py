@@ -14,7 +14,6 @@ from scalelib.experiments._parts import Part
 from scalelib.experiments.configuration import Configuration
 from scalelib.experiments.engine import (
     Clock,
-    Extractor,
     Progress,
     blocks_of,
     check,
@@ -23,6 +22,7 @@ from scalelib.experiments.engine import (
     missing,
 )
 from scalelib.experiments.store import Store
+from scalelib.features import FeatureExtractor
 from scalelib.images import Collection
 
 __all__ = ["run_on"]
@@ -38,7 +38,7 @@ def run_on(
     client: distributed.Client,
     configuration: Configuration,
     collection: Collection,
-    extractor: Extractor,
+    extractor: FeatureExtractor,
     store: Store,
     *,
     device: torch.device | str = "cpu",
@@ -54,7 +54,7 @@ def run_on(
         What is compared.
     collection : Collection
         Images.
-    extractor : Extractor
+    extractor : FeatureExtractor
         Features; it is sent to each worker once.
     store : Store
         Results, on the machine of the client. A worker that is lost changes nothing in them.
@@ -94,7 +94,7 @@ def run_on(
 def measure_group(
     configuration: Configuration,
     collection: Collection,
-    extractor: Extractor,
+    extractor: FeatureExtractor,
     model: str,
     seed: int,
     blocks: Sequence[int],

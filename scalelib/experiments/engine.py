@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -14,6 +13,7 @@ from scalelib.experiments._models import Model, build
 from scalelib.experiments._parts import BLOCK, Part
 from scalelib.experiments.configuration import Configuration
 from scalelib.experiments.store import Store
+from scalelib.features import FeatureExtractor
 from scalelib.images import Collection
 
 __all__ = ["run"]
@@ -23,17 +23,6 @@ PAUSE = 20.0
 
 SHARE = 0.05
 """Share of the time that saving may take."""
-
-
-class Extractor(Protocol):
-    """Features of images: see :mod:`scalelib.features`."""
-
-    name: str
-    dimension: int
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """Return the features (N, d) of images (N, C, H, W) in [-1, 1]."""
-        ...
 
 
 Progress = Callable[[str, int, int], None]
@@ -49,7 +38,7 @@ def blocks_of(collection: Collection) -> range:
 def measure(
     model: Model,
     collection: Collection,
-    extractor: Extractor,
+    extractor: FeatureExtractor,
     block: int,
     seed: int,
     device: torch.device | str = "cpu",
@@ -69,7 +58,7 @@ def measure(
 def run(
     configuration: Configuration,
     collection: Collection,
-    extractor: Extractor,
+    extractor: FeatureExtractor,
     store: Store,
     *,
     device: torch.device | str = "cpu",
@@ -83,7 +72,7 @@ def run(
         What is compared.
     collection : Collection
         Images.
-    extractor : Extractor
+    extractor : FeatureExtractor
         Features.
     store : Store
         Results; interrupted at any moment, nothing is lost but the last few blocks and nothing is
@@ -112,12 +101,14 @@ def run(
             store.save(name, seed, part)
 
 
-def empty(configuration: Configuration, extractor: Extractor) -> Part:
+def empty(configuration: Configuration, extractor: FeatureExtractor) -> Part:
     """Return a part of no block for a configuration."""
     return Part.empty(configuration.scales, extractor.dimension, extractor.name)
 
 
-def check(configuration: Configuration, collection: Collection, extractor: Extractor) -> None:
+def check(
+    configuration: Configuration, collection: Collection, extractor: FeatureExtractor
+) -> None:
     """Raise unless images and features are those of the configuration."""
     for name, expected, found in (
         ("collection", configuration.data, collection.fingerprint),

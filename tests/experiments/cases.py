@@ -10,16 +10,22 @@ import torch
 from torch import Tensor
 
 from scalelib.experiments.configuration import Configuration
+from scalelib.features import FeatureExtractor
 from scalelib.images import Collection
 
+MEANS = "means"
 
-class Means:
+
+class Means(FeatureExtractor):
     """Features that cost nothing: means over squares of 4 x 4 pixels."""
 
-    name = "means"
-    dimension = 12
+    def __init__(self) -> None:
+        super().__init__(MEANS, 12, batch=64)
 
-    def __call__(self, images: Tensor) -> Tensor:
+    def _check_shape(self, images: Tensor) -> None:
+        assert images.shape[1:] == (3, 8, 8)
+
+    def _of_batch(self, images: Tensor) -> Tensor:
         return torch.nn.functional.avg_pool2d(images, 4).flatten(1)
 
 
@@ -31,7 +37,7 @@ def collection() -> Collection:
 def configuration(**changes: Any) -> Configuration:
     small = Configuration(
         data=collection().fingerprint,
-        features=Means.name,
+        features=MEANS,
         models=("vp", "osmosis", "blurring"),
         scales=3,
         size=8,

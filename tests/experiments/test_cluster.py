@@ -25,9 +25,9 @@ SMALL = configuration(models=("osmosis", "vp"))
 class Slow(Means):
     """Features that leave time to kill a worker."""
 
-    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+    def _of_batch(self, images: torch.Tensor) -> torch.Tensor:
         time.sleep(0.05)
-        return super().__call__(images)
+        return super()._of_batch(images)
 
 
 @pytest.fixture(scope="module")

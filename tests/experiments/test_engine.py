@@ -30,9 +30,9 @@ engine.PAUSE = 0.0
 engine.SHARE = 1e9
 
 class Slow(Means):
-    def __call__(self, images):
+    def _of_batch(self, images):
         time.sleep(0.02)
-        return super().__call__(images)
+        return super()._of_batch(images)
 
 engine.run(configuration(), collection(), Slow(), Store(sys.argv[1], configuration()))
 """
