@@ -14,6 +14,7 @@ from benchmarks import (
     osmosis,
     osmosis_trajectory,
     report,
+    reverse,
     training,
     trajectories,
     transforms,
@@ -38,6 +39,8 @@ BENCHMARKS: dict[str, Callable[[Settings], Iterator[Result]]] = {
     "osmosis-trajectory": osmosis_trajectory.trajectory,
     "frechet": frechet.distance,
     "moments": frechet.moments,
+    "reverse": reverse.step,
+    "reverse-memory": reverse.memory,
 }
 
 

@@ -44,6 +44,21 @@ def colour_batch(count: int, size: int = 64) -> Tensor:
     return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).double()
 
 
+def grey_crops(count: int, size: int) -> Tensor:
+    """Random crops (count, 1, size, size) of grey photographs, float32, in [-1, 1].
+
+    Among them are nearly constant ones that resemble each other.
+    """
+    rng = np.random.default_rng(0)
+    photographs = [getattr(skimage.data, name)() for name in ("camera", "coins", "moon", "text")]
+    crops = np.empty((count, 1, size, size), dtype=np.uint8)
+    for k in range(count):
+        image = photographs[k % len(photographs)]
+        y, x = (rng.integers(n - size + 1) for n in image.shape)
+        crops[k, 0] = image[y : y + size, x : x + size]
+    return torch.from_numpy(crops).float() / 127.5 - 1
+
+
 def noise_batch(*shape: int, device: str = "cpu") -> Tensor:
     """Draw float32 images, for kernels whose time does not depend on the content."""
     return torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device)

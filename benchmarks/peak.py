@@ -24,7 +24,7 @@ def main(name: str, count: int, steps: int, device: str) -> None:
         u.new_empty((steps, *u.shape)).fill_(0)
     else:
         _trajectory(name, steps, u)
-    print(_peak(device))
+    print(peak(device))
 
 
 def _trajectory(name: str, steps: int, u: Tensor) -> None:
@@ -37,7 +37,7 @@ def _trajectory(name: str, steps: int, u: Tensor) -> None:
     process.trajectory(u, range(1, steps + 1), generator=generator)
 
 
-def _peak(device: str) -> int:
+def peak(device: str) -> int:
     """Highest use of memory so far, in bytes."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated()
@@ -48,8 +48,8 @@ def _peak(device: str) -> int:
         return int(line.split()[1]) * 1024
     import resource  # noqa: PLC0415 - not on Windows, where the rest of the benchmarks runs
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return highest if sys.platform == "darwin" else highest * 1024
 
 
 if __name__ == "__main__":

@@ -33,15 +33,16 @@ def add(parser: argparse.ArgumentParser) -> None:
 def _train(options: argparse.Namespace) -> int:
     console = Console()
     chosen = device(options.device)
-    preset, images = preset_images(options.data)
+    with console.status("Loading the images"):
+        preset, images = preset_images(options.data)
     process = preset_process(options.process, preset)
     settings = replace(preset.settings, seed=options.seed)
     steps = preset.steps if options.steps is None else options.steps
     console.print(f"{len(images)} images, {process!r}", highlight=False)
-    found = train(
-        images, process, settings, steps, path=options.out, device=chosen, console=console
+    found = train(images, process, settings, steps, path=options.out, device=chosen, progress=True)
+    recent = found.losses[-100:]
+    console.print(
+        f"Mean loss of the last {len(recent)} steps: {recent.mean():.4f}", highlight=False
     )
-    recent = float(found.losses[-100:].mean())
-    console.print(f"Mean loss of the last 100 steps: {recent:.4f}", highlight=False)
     console.print(f"Written: {options.out}", highlight=False)
     return 0

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scalelib import _check
-from scalelib.drift_diffusion.grid import Grid, border_share
+from scalelib.drift_diffusion.grid import Grid, border_share, check_density, check_field
 from scalelib.drift_diffusion.integrators import (
     LONGEST,
     LONGEST_EXACT,
@@ -90,7 +90,7 @@ class DriftDiffusion:
         if drift is None:
             flat = torch.zeros(grid.shape, dtype=torch.float64)
             given = flat if log_guidance is None else log_guidance
-            self._log_guidance = grid.field("log_guidance", given)
+            self._log_guidance = check_field(grid, "log_guidance", given)
             fields = canonical_drift_of_log(self._log_guidance, grid.spacing)
         else:
             fields = _interface_fields(grid, drift)
@@ -149,6 +149,8 @@ class DriftDiffusion:
 
         Notes
         -----
+        What rounding does to the mass is taken off in each step.
+
         Implicit Euler: Vogel et al., SSVM 2013, Theorem 1. SDIRK2: Alexander, SIAM J. Numer. Anal.
         14(6), 1977. No method of order 2 whose stability function is rational is
         positive for every step: Bolley and Crouzeix, RAIRO Anal. Numér. 12(3), 1978.
@@ -156,7 +158,7 @@ class DriftDiffusion:
         check_integrator(integrator)
         time = _check.number("time", time, low=0)
         steps = _check.integer("steps", steps, low=1)
-        state = self.grid.density("p", p).flatten().numpy()
+        state = check_density(self.grid, "p", p).flatten().numpy()
         state = advance(self._propagator, self.grid, state, time / steps, integrator, steps)
         return finished(self.grid, state)
 
@@ -181,7 +183,7 @@ class DriftDiffusion:
         if self._log_guidance is not None:
             w = torch.softmax(self._log_guidance.flatten(), dim=0).view(self.grid.shape)
         else:
-            image = torch.ones(self.grid.shape, dtype=torch.float64).view(*_image(self.grid))
+            image = torch.ones(self.grid.shape, dtype=torch.float64).view(_image(self.grid))
             w = self._osmosis.steady_state(image).view(self.grid.shape)
         return w * (mass / self.grid.cell / w.sum())
 

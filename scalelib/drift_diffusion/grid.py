@@ -166,7 +166,7 @@ class Grid:
         for k in range(0, len(means), size):
             part = slice(k, k + size)
             logs = _log_masses(self.edges, means[part], deviations[part])
-            weights = law.log_weights[part].view(-1, *[1] * self.dimension)
+            weights = law.log_weights[part].view([-1] + [1] * self.dimension)
             found = torch.logaddexp(found, (weights + logs).logsumexp(dim=0))
         return found - math.log(self.cell)
 
@@ -212,18 +212,10 @@ class Grid:
             raise ValueError(f"law must consist of point masses, found a variance of {largest:g}")
         lowest = torch.stack([x[0] for x in self.axes])
         steps = (law.means - lowest) / self.spacing
-        cells = torch.tensor(self.shape)
-        inside = ((steps >= 0) & (steps <= cells - 1)).all(dim=1)
+        inside = ((steps >= 0) & (steps <= torch.tensor(self.shape) - 1)).all(dim=1)
         weights = law.log_weights.exp()
         self._check_width(float(weights[~inside].sum()))
-        left = torch.minimum(steps[inside].floor().long(), cells - 2)
-        shares = torch.stack([left + 1 - steps[inside], steps[inside] - left], dim=-1)
-        found = torch.zeros(self.shape, dtype=torch.float64)
-        for corner in itertools.product((0, 1), repeat=self.dimension):
-            place = (left + torch.tensor(corner)).unbind(dim=1)
-            share = torch.stack([shares[:, k, side] for k, side in enumerate(corner)]).prod(dim=0)
-            found.index_put_(place, weights[inside] * share, accumulate=True)
-        return found / self.cell
+        return _shared(steps[inside], weights[inside], self.shape) / self.cell
 
     def histogram(self, points: Tensor) -> Tensor:
         """Density of a sample: its counts in the cells, divided by sample size and cell.
@@ -268,7 +260,7 @@ class Grid:
         TypeError, ValueError
             If ``p`` is no density on this grid.
         """
-        return self.cell * float(self.density("p", p).sum())
+        return self.cell * float(check_density(self, "p", p).sum())
 
     def l1_error(self, p: Tensor, q: Tensor) -> float:
         r"""Distance :math:`\int |p - q|` of two densities, twice their total variation.
@@ -286,7 +278,9 @@ class Grid:
         TypeError, ValueError
             If one is no density on this grid.
         """
-        return self.cell * float((self.density("p", p) - self.density("q", q)).abs().sum())
+        return self.cell * float(
+            (check_density(self, "p", p) - check_density(self, "q", q)).abs().sum()
+        )
 
     def relative_entropy(self, p: Tensor, q: Tensor) -> float:
         r"""Relative entropy of two densities on the cells, in nats.
@@ -308,7 +302,7 @@ class Grid:
         TypeError, ValueError
             If one is no density on this grid, or the relative entropy is infinite.
         """
-        p, q = self.density("p", p), self.density("q", q)
+        p, q = check_density(self, "p", p), check_density(self, "q", q)
         if bool(((q == 0) & (p > 0)).any()):
             raise ValueError("q must be positive where p is, found 0: relative entropy is infinite")
         held = q > 0
@@ -317,41 +311,6 @@ class Grid:
         # ln(p/q) = log1p(gap) keeps the digits of nearly equal densities.
         terms = torch.where(p > 0, p * torch.log1p(gap.clamp(min=-1)), 0.0) - (p - q)
         return self.cell * float(terms.sum())
-
-    def density(self, name: str, p: Tensor) -> Tensor:
-        """Return ``p`` in float64 on the CPU if it is a density on this grid.
-
-        Parameters
-        ----------
-        name : str
-            Its name in messages.
-        p : Tensor, shape of the grid, float32 or float64
-            Zeros are allowed, its mass may be any positive number.
-
-        Returns
-        -------
-        Tensor, shape of the grid, float64
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the shape does not fit, a value is negative or not finite, or all are 0.
-        """
-        found = self.field(name, p)
-        if bool((found < 0).any()):
-            raise ValueError(f"{name} must not be negative, found minimum {float(found.min()):.6g}")
-        if not bool((found > 0).any()):
-            raise ValueError(f"{name} must have a positive mass, found 0 in every cell")
-        return found
-
-    def field(self, name: str, values: Tensor) -> Tensor:
-        """Return ``values`` in float64 on the CPU if they are finite numbers on the cells."""
-        _check.floating(name, values)
-        if tuple(values.shape) != self.shape:
-            raise ValueError(
-                f"{name} must have the shape {self.shape} of the grid, found {tuple(values.shape)}"
-            )
-        return values.detach().to("cpu", torch.float64)
 
     def _check_law(self, law: Mixture) -> None:
         if not isinstance(law, Mixture):
@@ -367,6 +326,26 @@ class Grid:
                 f"grid must be wide enough, found {self!r}, beyond which a mass of {lost:.3g} is "
                 f"lost; the tolerance is {self.tolerance:g}"
             )
+
+
+def check_density(grid: Grid, name: str, p: Tensor) -> Tensor:
+    """Return ``p`` in float64 on the CPU if it is a density on the grid; cells may be empty."""
+    found = check_field(grid, name, p)
+    if bool((found < 0).any()):
+        raise ValueError(f"{name} must not be negative, found minimum {float(found.min()):.6g}")
+    if not bool((found > 0).any()):
+        raise ValueError(f"{name} must have a positive mass, found 0 in every cell")
+    return found
+
+
+def check_field(grid: Grid, name: str, values: Tensor) -> Tensor:
+    """Return ``values`` in float64 on the CPU if they are finite numbers on the cells."""
+    _check.floating(name, values)
+    if tuple(values.shape) != grid.shape:
+        raise ValueError(
+            f"{name} must have the shape {grid.shape} of the grid, found {tuple(values.shape)}"
+        )
+    return values.detach().to("cpu", torch.float64)
 
 
 def border_share(p: Tensor) -> float:
@@ -410,6 +389,18 @@ def _log_masses(edges: Sequence[Tensor], means: Tensor, deviations: Tensor) -> T
     """Logarithm of the mass of each component in each cell, shape (K, *shape of the grid)."""
     axes = [_log_shares(x, means[:, k], deviations[:, k]) for k, x in enumerate(edges)]
     return axes[0] if len(axes) == 1 else axes[0][:, :, None] + axes[1][:, None]
+
+
+def _shared(steps: Tensor, weights: Tensor, shape: Sequence[int]) -> Tensor:
+    """Share masses at places (K, d), in cells from the first centre, by linear interpolation."""
+    left = torch.minimum(steps.floor().long(), torch.tensor(shape) - 2)
+    right_share = steps - left
+    found = torch.zeros(tuple(shape), dtype=torch.float64)
+    for corner in itertools.product((0, 1), repeat=len(shape)):
+        side = torch.tensor(corner)
+        share = torch.where(side == 1, right_share, 1 - right_share).prod(dim=1)
+        found.index_put_((left + side).unbind(dim=1), weights * share, accumulate=True)
+    return found
 
 
 def _log_shares(edges: Tensor, means: Tensor, deviations: Tensor) -> Tensor:

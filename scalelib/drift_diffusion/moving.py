@@ -13,7 +13,7 @@ from scalelib.drift_diffusion.evolution import (
     check_step_times,
     finished,
 )
-from scalelib.drift_diffusion.grid import Grid
+from scalelib.drift_diffusion.grid import Grid, check_density, check_field
 from scalelib.drift_diffusion.integrators import Integrator, Propagator, check_integrator
 
 __all__ = ["evolve_moving"]
@@ -89,9 +89,9 @@ def evolve_moving(
     steps = _check.integer("steps", steps, low=1)
     tau = (end - start) / steps
     ahead = 1.0 if integrator == "implicit-euler" else 0.5
-    state = grid.density("p", p).flatten().numpy()
+    state = check_density(grid, "p", p).flatten().numpy()
     for k in range(steps):
-        guidance = grid.field("log_guidance", log_guidance(start + (k + ahead) * tau))
+        guidance = check_field(grid, "log_guidance", log_guidance(start + (k + ahead) * tau))
         propagator = Propagator(DriftDiffusion(grid, guidance).operator)
         state = advance(propagator, grid, state, tau, integrator)
     return finished(grid, state)

@@ -81,10 +81,9 @@ class FeatureExtractor(ABC):
         if images.ndim != 4:
             raise ValueError(f"images must have shape (N, C, H, W), found {tuple(images.shape)}")
         self._check_shape(images)
-        parts = torch.split(images.detach(), self.batch)
         with torch.no_grad():
-            found = [self._of_batch(_check.finite("images", u)) for u in parts]
-        return torch.cat(found)
+            parts = torch.split(images, self.batch)
+            return torch.cat([self._of_batch(_check.finite("images", u)) for u in parts])
 
     @abstractmethod
     def _check_shape(self, images: Tensor) -> None:

@@ -29,8 +29,8 @@ class Trained:
         With the averaged weights.
     process : LinearGaussianScaleSpace
         Process whose noise it predicts.
-    losses : Tensor, shape (steps,), float64
-        Loss of every training step.
+    losses
+        Loss of every training step, a float64 tensor of shape (steps,).
 
     Examples
     --------

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
 
 import torch
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -50,8 +50,12 @@ class Settings:
 
     Attributes
     ----------
-    width, multipliers, blocks
-        The network, see :class:`UNet`.
+    width : int
+        Channels of the network at full size, see :class:`UNet`.
+    multipliers : tuple of int
+        Channels of each level relative to ``width``.
+    blocks : int
+        Residual blocks per level.
     batch : int
         Images per step. An epoch goes through the images in a random order and leaves out those
         at its end that do not fill a batch.
@@ -187,7 +191,7 @@ class Training:
             If the loss or its gradient is not finite. The weights are those of the step before.
         """
         u0, i, noise = self._draw()
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+        with _deterministic():
             loss = self._loss(self.network, u0, i, noise)
             self._adam.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -304,7 +308,7 @@ def train(
     path: str | Path | None = None,
     save_every: int = 200,
     device: torch.device | str = "cpu",
-    console: Console | None = None,
+    progress: bool = False,
 ) -> Trained:
     """Train a network, or go on with the training that ``path`` holds.
 
@@ -325,8 +329,8 @@ def train(
         Steps between two checkpoints; the last step is always saved.
     device : torch.device or str
         Where to train.
-    console : Console or None
-        Where a progress bar with loss and time left is shown, if at all.
+    progress : bool
+        Show a bar with progress, loss and time left.
 
     Returns
     -------
@@ -361,17 +365,29 @@ def train(
         training.resume(path)
         if training.step > steps:
             raise CheckpointError(f"{path} has {training.step} steps, more than the {steps} asked")
-    with _progress(console) as progress:
-        bar = progress.add_task("Training", total=steps, completed=training.step, loss="")
+    with _bar(shown=progress) as bar:
+        task = bar.add_task("Training", total=steps, completed=training.step, loss="")
         while training.step < steps:
             loss = training.advance()
-            progress.update(bar, completed=training.step, loss=f"loss {loss:.4f}")
+            bar.update(task, completed=training.step, loss=f"loss {loss:.4f}")
             if path is not None and (training.step % save_every == 0 or training.step == steps):
                 training.save(path)
     return training.result()
 
 
-def _progress(console: Console | None) -> Progress:
+@contextmanager
+def _deterministic() -> Iterator[None]:
+    """Convolutions on a GPU that give the same result every time."""
+    cudnn = torch.backends.cudnn
+    before = cudnn.deterministic, cudnn.benchmark
+    cudnn.deterministic, cudnn.benchmark = True, False
+    try:
+        yield
+    finally:
+        cudnn.deterministic, cudnn.benchmark = before
+
+
+def _bar(*, shown: bool) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -379,8 +395,7 @@ def _progress(console: Console | None) -> Progress:
         TaskProgressColumn(),
         TextColumn("{task.fields[loss]}"),
         TimeRemainingColumn(),
-        console=console,
-        disable=console is None,
+        disable=not shown,
     )
 
 

@@ -57,10 +57,7 @@ SET = Mixture(FOUR, torch.zeros(1).double(), torch.tensor([0.1, 0.2, 0.3, 0.4]).
 """Four values of one mode with unequal weights."""
 
 LINE = Mixture(FOUR, torch.full((1,), 4e-4).double(), SET.log_weights.exp())
-"""The same values, blurred: a law with a density."""
-
-Kernel = Callable[["Reversal", Tensor, Tensor, int, int], Tensor]
-"""Reversal, v (n, d), u (n, d), k, i -> log-density of U_k = v given U_i = u, shape (n,)."""
+"""The same values, blurred, so that their law has a density."""
 
 
 @final
@@ -130,6 +127,10 @@ class Reversal:
         return normal(v[:, None] - self.means(u, k, i), self.coefficients(k, i)[2])
 
 
+Kernel = Callable[[Reversal, Tensor, Tensor, int, int], Tensor]
+"""Reversal, v (n, d), u (n, d), k, i -> log-density of U_k = v given U_i = u, shape (n,)."""
+
+
 def exact(back: Reversal, v: Tensor, u: Tensor, k: int, i: int) -> Tensor:
     """Log-density of the exact kernel."""
     return (back.weights(u, i) + back.components(v, u, k, i)).logsumexp(dim=1)
@@ -142,7 +143,7 @@ def step_variance(back: Reversal, v: Tensor, u: Tensor, k: int, i: int) -> Tenso
 
 
 def denoised(back: Reversal, v: Tensor, u: Tensor, k: int, i: int) -> Tensor:
-    """Break: one component for all, around the mean image; what an ancestral sampler draws."""
+    """Break: one component, around the mean of all; for C = 0 an ancestral step."""
     return normal(v - _centre(back, u, k, i), back.coefficients(k, i)[2])
 
 

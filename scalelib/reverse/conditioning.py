@@ -52,7 +52,7 @@ def given_label(posterior: Posterior, labels: Tensor, label: int) -> Posterior:
     Notes
     -----
     A class that is known with doubt has the likelihoods :math:`p(y \mid c_j)` instead of 0 and 1:
-    :meth:`Posterior.given` takes their logarithms.
+    :meth:`~scalelib.reverse.Posterior.given` takes their logarithms.
 
     Examples
     --------

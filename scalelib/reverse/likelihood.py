@@ -6,9 +6,9 @@ With :math:`a = P^{-1/2} (u - M c)` and :math:`b_j = P^{-1/2} M (x_j - c)`, c th
 
 The product :math:`a \cdot b_j` is fast and cancels: its rounding error grows with
 :math:`|a| |b_j|`, that is with the inverse square of the noise. It finds out which images can have
-led to u at all. Those for which the bound of its error is too large are compared again: first by
-the same product in double precision, and if the noise is too small even for that, by differences
-:math:`u - M x_j`, which do not cancel.
+led to u at all. Those for which the bound of its error is too large are compared again by
+differences :math:`u - M x_j` in double precision, which do not cancel. If they are many, as among
+near duplicates, a product in double precision comes in between.
 """
 
 from __future__ import annotations
@@ -29,8 +29,11 @@ TAIL = 40.0
 TOLERANCE = {torch.float32: 2.0**-7, torch.float64: 2.0**-24}
 """Largest error, in nats, of a log-weight that is not negligible, by the dtype of the data."""
 
-_WIDTH = 256
+_WIDTH = 128
 """Coordinates that are summed at once: sums of sums have smaller errors than one long sum."""
+
+_DEARER = 16
+"""Time of a pair by differences over that of a pair in a product of matrices, roughly."""
 
 _CHUNK = 2**20
 """Numbers of the data set that are worked on at once: they stay in the cache."""
@@ -101,15 +104,14 @@ class Likelihood:
         rows, images = self._doubtful(logs, own, far)
         if not len(rows):
             return logs
-        if u.dtype == torch.float64:
+        some, several = _distinct(rows, len(u)), _distinct(images, len(self._modes))
+        if u.dtype == torch.float64 or _DEARER * len(rows) <= len(some) * len(several):
             logs[rows, images] = self._by_differences(u, scale, rows, images) + log_prior[images]
             return logs
-        rows = _distinct(rows, len(u))
-        images = _distinct(images, len(self._modes))
-        for first in range(0, len(images), self._rows()):
-            part = images[first : first + self._rows()]
+        for first in range(0, len(several), self._rows()):
+            part = several[first : first + self._rows()]
             again = Likelihood(self._modes[part].double(), self._rounding, self._tolerance)
-            logs[rows[:, None], part] = again(u[rows].double(), scale, log_prior[part])
+            logs[some[:, None], part] = again(u[some].double(), scale, log_prior[part])
         return logs
 
     def average(self, weights: Tensor, scaling: Tensor | None = None) -> Tensor:
@@ -157,19 +159,25 @@ class Likelihood:
 
     def _doubtful(self, logs: Tensor, own: Tensor, far: Tensor) -> tuple[Tensor, Tensor]:
         """Pairs, as rows and images, that may count and whose error may exceed the tolerance."""
-        bound = self._bound(own, far)
-        if float(bound[0].amax(dim=0) @ bound[1].amax(dim=1)) <= self._tolerance:
+        if float(self._error(own.max(), far.max())) <= self._tolerance:
             return 2 * (torch.empty(0, dtype=torch.long, device=logs.device),)
         largest, image = logs.max(dim=1)
-        least = largest - (bound[0] * bound[1][:, image].T).sum(dim=1) - TAIL
-        least.clamp_(min=torch.finfo(torch.float64).min)  # excluded images stay excluded
-        rows, images = (torch.addmm(logs, *bound) >= least[:, None]).nonzero().unbind(dim=1)
-        errors = (bound[0][rows] * bound[1][:, images].T).sum(dim=1)
-        wrong = ~(errors <= self._tolerance)
+        least = largest - self._error(own, far[image]) - TAIL
+        # First with one bound for a row, since each pass over all pairs costs time.
+        below = (least - self._error(own, far.max())).clamp(min=torch.finfo(torch.float64).min)
+        rows, images = (logs >= below[:, None]).nonzero().unbind(dim=1)
+        error = self._error(own[rows], far[images])
+        wrong = ~(error <= self._tolerance) & ~(logs[rows, images] + error < least[rows])
         return rows[wrong], images[wrong]
 
-    def _bound(self, own: Tensor, far: Tensor) -> tuple[Tensor, Tensor]:
-        r"""Bound (B, N) of the errors of the log-weights, in nats, as a product of two matrices.
+    def _error(self, own: Tensor, far: Tensor) -> Tensor:
+        """Bound of the error of a log-weight, in nats, from the norms of a and b_j."""
+        relative, few = self._units
+        return relative * far * (own + far / 2) + few * own.square()
+
+    @property
+    def _units(self) -> tuple[float, float]:
+        r"""Relative errors of sums in the precision of the data, and of what is done in double.
 
         A sum of n products of rounded numbers errs by at most n + 2 units of the sum of their
         absolute values, here of :math:`|a| |b_j|` and :math:`|b_j|^2` (Higham, Accuracy and
@@ -177,25 +185,20 @@ class Likelihood:
         errs by a few units of :math:`(|a| + |b_j|)^2`.
         """
         unit, double = (torch.finfo(x).eps / 2 for x in (self._modes.dtype, torch.float64))
-        sums, few = (sum(self._slices()) + 8) * unit, 8 * double
-        left = torch.stack([own.square(), own, torch.ones_like(own)], dim=1)
-        right = [
-            few * torch.ones_like(far),
-            (sums + 2 * few) * far,
-            (sums / 2 + few) * far.square(),
-        ]
-        return left, torch.stack(right)
+        few = 8 * double
+        return (sum(self._slices()) + 8) * unit + 2 * few, few
 
     def _by_differences(self, u: Tensor, scale: Scale, rows: Tensor, images: Tensor) -> Tensor:
         """Log-likelihoods of pairs of an image and an image of the data, float64."""
         found = u.new_empty(len(rows), dtype=torch.float64)
         shared, count = scale.spread.ndim == 1, max(1, _CHUNK // (4 * u.shape[1]))
-        scaling = scale.scaling
+        scaling, exact = scale.scaling, u.double()
         normaliser = None if shared else scaling.where(scaling > 0, 1.0).log().sum(dim=1)
         for first in range(0, len(rows), count):
             b, j = rows[first : first + count], images[first : first + count]
-            gap = u[b].double() - scale.factor * self._modes[j].double()
-            logs = (gap * (scaling if shared else scaling[j])).square_().sum(dim=1) / -2
+            gap = self._modes[j].double().mul_(scale.factor).sub_(exact[b])
+            gap.mul_(scaling if shared else scaling[j])
+            logs = gap.square_().sum(dim=1).div_(-2)
             found[first : first + count] = logs if normaliser is None else logs + normaliser[j]
         return found
 

@@ -7,6 +7,8 @@ Between two scales k < i the law of :math:`U_k` given image and :math:`U_i` is k
 
 A sampler puts the denoiser's estimate in the place of the image. That is exact only in the limit of
 small steps: the true kernel is a mixture, see :class:`~scalelib.reverse.Posterior`.
+
+No sampler records gradients. Scale 0 is reached without noise.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import torch
 from torch import Tensor
 
 from scalelib import _check
+from scalelib.processes import LinearGaussianScaleSpace
 from scalelib.reverse.denoiser import Denoiser
 
 __all__ = ["ancestral", "ddim", "deblurring"]
@@ -118,7 +121,7 @@ def ddim(
     Modes without noise at scale i follow the denoiser: :math:`U_k = M_k \hat u_0` there.
     """
     eta = _share(eta)
-    process = denoiser.process
+    process = _process(denoiser)
 
     def step(modes: Tensor, estimate: Tensor, i: int, k: int) -> tuple[Tensor, Tensor]:
         (M_i, V_i), (M_k, V_k) = process.direct(i), process.direct(k)
@@ -183,7 +186,7 @@ def deblurring(
     denoiser its marginals differ from the forward ones.
     """
     delta = _check.non_negative("delta", delta)
-    process = denoiser.process
+    process = _process(denoiser)
 
     def step(modes: Tensor, estimate: Tensor, i: int, k: int) -> tuple[Tensor, Tensor]:
         factor, _ = process.direct(k)
@@ -196,6 +199,7 @@ _Step = Callable[[Tensor, Tensor, int, int], tuple[Tensor, Tensor]]
 """Modes and estimated modes at scale i -> mean and deviation of the modes at scale k."""
 
 
+@torch.no_grad()
 def _trajectory(
     denoiser: Denoiser,
     u: Tensor,
@@ -229,6 +233,12 @@ def _trajectory(
         result[j] = process.from_modes(mean)
         u, i = result[j], k
     return result
+
+
+def _process(denoiser: Denoiser) -> LinearGaussianScaleSpace:
+    if not isinstance(denoiser, Denoiser):
+        raise TypeError(f"denoiser must be a Denoiser, found {type(denoiser).__name__}")
+    return denoiser.process
 
 
 def _ratio(above: Tensor, below: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.osmosis_trajectory import case, euler, second_order
+from benchmarks.osmosis_trajectory import OFFSET, case, euler, krylov, second_order
 from scalelib import Osmosis
 
 
@@ -39,3 +39,17 @@ def test_second_order_damps_long_steps():
     torch.testing.assert_close(
         second_order(flat, f, 1e9), torch.full_like(f, 2.0), rtol=0, atol=1e-7
     )
+
+
+def test_krylov_approaches_the_exponential_for_all_times_at_once():
+    this = case(12, 8)
+    osmosis, durations = this.osmosis(1e-13), np.array([0.5, 2.0, 5.0])
+    weight = 1 / (this.guidance + OFFSET)
+    exact = torch.stack([osmosis.exact(this.image, t) for t in durations.tolist()])
+    errors = [
+        float((torch.stack(krylov(osmosis, this.image, weight, 0.5, m, durations)) - exact).norm())
+        for m in (4, 8, 16)
+    ]
+    assert errors[1] < 0.1 * errors[0]
+    assert errors[2] < 0.01 * errors[1]
+    assert errors[2] < 1e-6 * float(exact.norm())

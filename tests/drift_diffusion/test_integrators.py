@@ -168,3 +168,10 @@ def test_one_factorisation_serves_steps_of_one_length(monkeypatch):
     assert made == [0.01]
     evolution.evolve(p, 0.05, steps=5, integrator="sdirk2")
     assert made == [0.01, GAMMA * 0.01]
+
+
+@pytest.mark.parametrize("integrator", ["sdirk2", "exponential"])
+def test_a_matrix_that_keeps_no_mass_raises(integrator):
+    leaking = scipy.sparse.csr_array([[-1.0, 0.0], [0.9, 0.0]])
+    with pytest.raises(ArithmeticError, match=r"^mass must be kept up to rounding, found a change"):
+        Propagator(leaking).step(np.ones(2), 0.1, integrator)

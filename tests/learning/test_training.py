@@ -1,5 +1,6 @@
 import math
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -7,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from rich.console import Console
 
 from scalelib import BlurringDiffusion, HomogeneousDiffusion, VariancePreserving
 from scalelib.learning import (
@@ -231,17 +231,15 @@ def test_a_state_that_does_not_fit_changes_nothing(tmp_path, change, message):
     assert all(torch.equal(value, before[name]) for name, value in training._state().items())
 
 
-def test_the_bar_shows_progress_loss_and_time_left(tmp_path):
-    with (tmp_path / "screen").open("w") as file:
-        console = Console(file=file, force_terminal=True, width=100)
-        train(IMAGES, VP, SMALL, 3, console=console)
-    shown = (tmp_path / "screen").read_text()
+def test_the_bar_shows_progress_loss_and_time_left(capsys):
+    train(IMAGES, VP, SMALL, 3, progress=True)
+    shown = capsys.readouterr().out
     assert "3/3" in shown
-    assert "loss 0." in shown or "loss 1." in shown
+    assert re.search(r"loss \d\.\d{4}", shown)
     assert "0:00:00" in shown
 
 
-def test_without_a_console_nothing_is_shown(capfd):
+def test_without_a_bar_nothing_is_shown(capfd):
     train(IMAGES, VP, SMALL, 2)
     assert capfd.readouterr() == ("", "")
 
@@ -251,6 +249,23 @@ def test_the_state_of_global_random_numbers_does_not_matter():
     state = torch.random.get_rng_state()
     train(IMAGES, VP, SMALL, 2)
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_the_settings_of_cudnn_are_given_back(monkeypatch):
+    cudnn = torch.backends.cudnn
+    monkeypatch.setattr(cudnn, "deterministic", False)
+    monkeypatch.setattr(cudnn, "benchmark", True)
+    inside = []
+    loss = module.NoiseLoss.__call__
+
+    def watched(self, *arguments):
+        inside.append((cudnn.deterministic, cudnn.benchmark))
+        return loss(self, *arguments)
+
+    monkeypatch.setattr(module.NoiseLoss, "__call__", watched)
+    Training(IMAGES, VP, SMALL).advance()
+    assert inside == [(True, False)]
+    assert (cudnn.deterministic, cudnn.benchmark) == (False, True)
 
 
 @pytest.mark.cuda

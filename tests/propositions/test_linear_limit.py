@@ -44,11 +44,10 @@ def test_first_order_is_the_integral(pair):
 
 def test_osmosis_is_limit_and_first_order(pair):
     f, v = pair
-    t, c = 1.7, 1e5
-    found = Osmosis(guidance=v, offset=c).exact(f, t)
-    expected = linear_limit(f, v, t) + first_order(f, v, t) / (c + v.mean())
-    assert (found - expected).abs().max() < 1e-4
-    assert (found - linear_limit(f, v, t)).abs().max() > 1e-2
+    t, c = 1.7, 1e4
+    error = Osmosis(guidance=v, offset=c).exact(f, t) - linear_limit(f, v, t)
+    rest = error - first_order(f, v, t) / (c + v.mean())
+    assert rest.norm() < 0.02 * error.norm()  # grey values differ from their mean by 1% of c
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 4), (2, 1, 4, 4)])

@@ -233,3 +233,14 @@ everywhere_noisy_case = each(
 @pytest.fixture(scope="session", params=PROCESSES.values(), ids=PROCESSES.keys())
 def process(request):
     return request.param
+
+
+@pytest.fixture(params=["VP", "VE", "IHD", "blurring"])
+def noisy(request):
+    """Processes with noise in every mode."""
+    return PROCESSES[request.param]
+
+
+@pytest.fixture(scope="session")
+def all_cases():
+    return CASES

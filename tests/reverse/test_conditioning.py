@@ -89,8 +89,8 @@ def brute_force(process, i, data, prior, mask, rho, y, u, variance):
 
 def test_a_label_keeps_the_weights_of_its_class_and_shares_the_data():
     posterior = Posterior(VP, images(5), weights=double([1.0, 2.0, 3.0, 4.0, 5.0]))
-    found = given_label(posterior, torch.tensor([1, 0, 1, 7, 7]), 7)
-    torch.testing.assert_close(found.log_prior.exp(), double([0, 0, 0, 4 / 9, 5 / 9]))
+    found = given_label(posterior, torch.tensor([1, 0, 1, 7, 7]), 1)
+    torch.testing.assert_close(found.log_prior.exp(), double([1 / 4, 0, 3 / 4, 0, 0]))
     assert found.data.data_ptr() == posterior.data.data_ptr()
     assert posterior.log_prior.isfinite().all(), "the original stays as it was"
 
@@ -124,7 +124,7 @@ def test_likelihoods_as_small_as_they_like():
 
 def test_a_deviation_that_goes_to_zero_picks_the_nearest_image():
     data, mask = double([[0.0, 3.0], [0.4, 4.0], [1.0, 5.0]]), torch.tensor([True, False])
-    found = given_pixels(Posterior(VP, data), double([0.3, 0.0]), mask, 1e-150)
+    found = given_pixels(Posterior(VP, data), double([0.3, 0.0]), mask, 1e-160)
     assert found.log_prior.exp().tolist() == [0.0, 1.0, 0.0]
 
 
@@ -150,6 +150,8 @@ def test_no_match_tells_how_far_the_nearest_possible_image_is():
     posterior = Posterior(VP, data, weights=double([1.0, 0.0, 1.0]))
     with pytest.raises(ValueError, match=r"known must be .* found the nearest image 0\.3 off"):
         given_pixels(posterior, double([0.3]), torch.tensor([True]))
+    with pytest.raises(ValueError, match=r"found the nearest image 0\.25 off"):
+        given_pixels(posterior, double([0.25]), torch.tensor([True]))
 
 
 @given(points, st.floats(0.1, 2.0), st.floats(0.1, 2.0), st.booleans())
@@ -534,3 +536,24 @@ def filled(process=VP, **changed):
 def test_bad_inpainting_is_refused(changed, error, message):
     with pytest.raises(error, match=message):
         filled(**changed)
+
+
+# CUDA
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("variance", [0.0, 0.3])
+def test_cuda_gives_what_the_cpu_gives(variance):
+    data, y = images(4), images(1, 1)[0]
+    here = given_pixels(Posterior(VP, data, variance=variance), y, half(), 0.4)
+    start = Posterior(VP, data.cuda(), variance=variance)
+    there = given_pixels(start, y.cuda(), half().cuda(), 0.4)
+    torch.testing.assert_close(there.log_prior.cpu(), here.log_prior)
+    torch.testing.assert_close(there.data.cpu(), here.data)
+    cuda = torch.Generator("cuda").manual_seed(0)
+    known, mask = y.cuda(), half().cuda()
+    filled = inpaint(start, data.cuda(), [1, 0], known, mask, 2, generator=cuda)[-1]
+    assert (filled[:, mask] == known[mask]).all()
+    assert given_label(start, torch.tensor([0, 0, 1, 1]), 1).log_prior.is_cuda
+    with pytest.raises(ValueError, match="known must be on the data's device cuda"):
+        given_pixels(start, y, half(), 0.4)

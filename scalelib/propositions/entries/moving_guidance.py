@@ -45,6 +45,12 @@ PLANE = Mixture(
     torch.tensor([0.3, 0.3, 0.4], dtype=torch.float64),
 )
 """Initial law in the plane, three unequal modes."""
+SMOOTH = Mixture(
+    torch.tensor([[-1.2], [0.9]], dtype=torch.float64),
+    torch.tensor([[0.3], [0.4]], dtype=torch.float64),
+    torch.tensor([0.4, 0.6], dtype=torch.float64),
+)
+"""Initial law with two modes that a coarse grid resolves."""
 CORNERS = torch.linspace(-2, 2, 7, dtype=torch.float64)
 MESH = torch.cartesian_prod(CORNERS, CORNERS)
 Powers = tuple[float, float]
@@ -219,14 +225,14 @@ def arrival(
     )
 
 
-def order_in_grid(powers: Powers = MOVING, data: Mixture = feller.DATA) -> Check:
+def order_in_grid(powers: Powers = MOVING, data: Mixture = SMOOTH) -> Check:
     """Observed order in the grid width; the step falls with its square."""
     line = data.dimension == 1
 
     def check(trial: Trial) -> Outcome:
         del trial
         widths, errors = [], []
-        for n in (64, 128, 256) if line else (40, 56, 72):
+        for n in (40, 64, 104) if line else (40, 56, 72):
             grid = Grid(-7, 7, n, tolerance=1) if line else Grid(-6, 6, (n, n), tolerance=1)
             steps = math.ceil(2 * data.dimension * DURATION / grid.spacing**2)
             found = arrival(grid, steps, "sdirk2", powers, data)
@@ -245,7 +251,7 @@ def order_in_time(
     def check(trial: Trial) -> Outcome:
         del trial
         grid, exact = refined()
-        found = [arrival(grid, n, integrator, powers, feller.DATA) for n in steps]
+        found = [arrival(grid, n, integrator, powers, SMOOTH) for n in steps]
         errors = [grid.l1_error(p, exact) for p in found]
         return Outcome(-_slope(steps, errors), 0.15, expected=order)
 
@@ -255,8 +261,8 @@ def order_in_time(
 @cache
 def refined() -> tuple[Grid, Tensor]:
     """Grid, and the evolution there with very many steps."""
-    grid = Grid(-7, 7, 64)
-    return grid, arrival(grid, 256, "exponential", MOVING, feller.DATA)
+    grid = Grid(-7, 7, 48)
+    return grid, arrival(grid, 128, "exponential", MOVING, SMOOTH)
 
 
 def _slope(x: Sequence[float], y: Sequence[float]) -> float:
@@ -313,14 +319,14 @@ CLAIMS = (
     Claim(
         VP,
         Expectation.HOLDS,
-        order_in_time("implicit-euler", 1.0, (50, 100, 200)),
+        order_in_time("implicit-euler", 1.0, (20, 40, 80)),
         "observed order in the step",
         aspect="evolution, implicit Euler",
     ),
     Claim(
         VP,
         Expectation.HOLDS,
-        order_in_time("exponential", 2.0, (16, 32, 64)),
+        order_in_time("exponential", 2.0, (8, 16, 32)),
         "observed order in the step",
         aspect="evolution, exponential",
     ),
@@ -335,15 +341,11 @@ CONTROLS = (
     Control("probability flow with all of the score", VP, density((2.0, -1.0), 0.0)),
     *(Control(f"99% of the score, {name}", name, one_mode(name, (1.98, -1.0))) for name in CURVES),
     Control("guidance p^2 / v of constant v", VP, one_mode(VP, (2.0, 0.0))),
-    *(
-        Control(f"evolution with guidance {name}", VP, order_in_grid(powers))
-        for name, powers in WRONG.items()
-        if name in ("p^2", "99% of the score")
-    ),
+    Control("evolution with 99% of the score", VP, order_in_grid(WRONG["99% of the score"])),
     Control(
         "99% of the score, implicit Euler",
         VP,
-        order_in_time("implicit-euler", 1.0, (50, 100, 200), WRONG["99% of the score"]),
+        order_in_time("implicit-euler", 1.0, (20, 40, 80), WRONG["99% of the score"]),
     ),
 )
 

@@ -358,7 +358,7 @@ PROPOSITIONS = (
     Proposition(
         label="T-lin",
         title="Linear limit of osmosis",
-        source="Our addition; 2024, Figure 3 (d, e) shows what it explains",
+        source="Our addition; 2024, Figure 3 (d, e) shows what it may explain",
         statement=(
             r"With the offset $c$ on image and guidance, osmosis is "
             r"$u_c(t) = v + e^{tA_c}(f - v)$, and it tends to $v + e^{t\Delta}(f - v)$ as "
@@ -374,7 +374,7 @@ PROPOSITIONS = (
         functions=(
             "scalelib.Osmosis.exact",
             "scalelib.Osmosis.operator",
-            "scalelib.LinearisedOsmosis.sample",
+            "scalelib.LinearGaussianScaleSpace.sample",
         ),
         derivation=derivation,
         tests=(

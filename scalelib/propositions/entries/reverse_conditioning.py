@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from scalelib.information import Mixture, marginal
-from scalelib.processes import LinearGaussianScaleSpace
+from scalelib.processes import LinearGaussianScaleSpace, VarianceExploding
 from scalelib.propositions.derivation import Derivation
 from scalelib.propositions.entries.transition import closed_form, modes
 from scalelib.propositions.instances import OSMOSIS, PROCESSES, SHAPE, STEPS, process
@@ -227,16 +227,27 @@ def replaced(chain: LinearGaussianScaleSpace, generator: torch.Generator) -> Ten
     return inpaint(exact(chain), start, scales, *seen(), generator=generator)[-1]
 
 
-def bias(correlation: float, law: Callable[[float], tuple[float, float]] = limit) -> Check:
+def bias(
+    correlation: float,
+    law: Callable[[float], tuple[float, float]] = limit,
+    make: Callable[[int], LinearGaussianScaleSpace] = fine_steps,
+) -> Check:
     """Order at which replacement tends to a law as its steps become small; the lower of two."""
 
     def check(trial: Trial) -> Outcome:
         del trial
-        found = [replacement_law(GaussianPair(fine_steps(m), correlation)) for m in (400, 800)]
+        found = [replacement_law(GaussianPair(make(m), correlation)) for m in (400, 800)]
         gaps = (torch.tensor(found) - torch.tensor(law(correlation))).abs()
         return Outcome(float((gaps[0] / gaps[1]).log2().min()), 0.15, expected=1.0)
 
     return check
+
+
+def exploding(count: int) -> VarianceExploding:
+    """Variance exploding process with the signal-to-noise ratios of the fine steps."""
+    chain = fine_steps(count)
+    pairs = [chain.direct(i) for i in range(1, count + 1)]
+    return VarianceExploding(torch.stack([(S2 / M.square()).sqrt() for M, S2 in pairs]))
 
 
 def unbiased(correlation: float) -> tuple[float, float]:
@@ -319,7 +330,7 @@ CONTROLS = (
         on(VP, lambda chain, trial: shares(chain, trial, forgetful)),
     ),
     Control(
-        "replacement in place of conditioning",
+        "replacement, which also takes noisy pixels for exact",
         VP,
         on(VP, lambda chain, trial: shares(chain, trial, replaced)),
     ),
@@ -358,6 +369,13 @@ PROPOSITIONS = (
                 Expectation.FAILS,
                 bias(0.6),
                 "replacement tends to the biased law: order in the step, mean and variance",
+                aspect="replacement",
+            ),
+            Claim(
+                "variance exploding",
+                Expectation.FAILS,
+                bias(0.6, make=exploding),
+                "the same: order in the step, mean and variance",
                 aspect="replacement",
             ),
             Claim(OSMOSIS, Expectation.NOT_APPLICABLE, remark="a filter has no law to condition"),

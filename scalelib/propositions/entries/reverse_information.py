@@ -306,5 +306,6 @@ PROPOSITIONS = (
             "scalelib.reverse.Posterior.trajectory",
         ),
         derivation=derivation,
+        tests=("tests/reverse/test_posterior.py::test_weights_are_those_of_bayes",),
     ),
 )

@@ -62,18 +62,24 @@ def derivation() -> Derivation:
         c * q * d + g * q * u + s * q * n,
         q * (c * d + g * u + s * n),
     )
-    v, x, y = sympy.symbols("u x y", real=True)
-    w, m, r = sympy.symbols("w M_{i} S_{i}", positive=True)
-    first, second = (
-        w * sympy.exp(-((v - m * x) ** 2) / (2 * r**2)),
-        sympy.exp(-((v - m * y) ** 2) / (2 * r**2)),
+    return _tweedie(steps)
+
+
+def _tweedie(steps: Derivation) -> Derivation:
+    """Score and denoiser for two images, with weights that contain the exponentials."""
+    u, x, y = sympy.symbols("u x y", real=True)
+    m, r, p, q = sympy.symbols("M_{i} S_{i} p q", positive=True)
+    density = sympy.exp(-((u - m * x) ** 2) / (2 * r**2))
+    steps.equal(
+        "Tweedie's formula. One image: the derivative of the logarithm of its density.",
+        sympy.Derivative(sympy.log(density), u),
+        (m * x - u) / r**2,
     )
-    denoised = (x * first + y * second) / (first + second)
-    score = sympy.diff(sympy.log(first + second), v)
     return steps.equal(
-        "Tweedie's formula, two images with weights w and 1: the score from the denoiser.",
-        score,
-        (m * denoised - v) / r**2,
+        r"Two images x and y, with densities p and q that contain their weights: the score is "
+        r"$(M_i D_i(u) - u) / S_i^2$.",
+        (p * (m * x - u) / r**2 + q * (m * y - u) / r**2) / (p + q),
+        (m * (p * x + q * y) / (p + q) - u) / r**2,
     )
 
 
@@ -352,7 +358,8 @@ PROPOSITIONS = (
             r"Let the forward process respect the permutation $\Pi$. Reverse trajectories that a "
             r"denoiser $D$ drives are permuted with their start and noise if and only if "
             r"$D(\Pi u) = \Pi D(u)$. For the exact denoiser this is so if and only if the law of "
-            r"the data is invariant under $\Pi$. A convolutional network violates it at the border."
+            r"the data is invariant under $\Pi$, where every mode carries noise. A convolutional "
+            r"network violates it: shifts at the border, mirror images by its filters."
         ),
         topic=Topic.REVERSE,
         chapter="exact-reverse",
@@ -435,5 +442,6 @@ PROPOSITIONS = (
             "scalelib.reverse.ancestral",
         ),
         derivation=derivation,
+        tests=("tests/reverse/test_posterior.py::test_tweedie_joins_denoiser_and_score",),
     ),
 )

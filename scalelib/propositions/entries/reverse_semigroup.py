@@ -68,33 +68,39 @@ NOISY = tuple(PROCESSES)[:-1]
 
 def derivation() -> Derivation:
     """Bayes' rule for one component; then two kernels in a row."""
-    u, v, x = sympy.symbols("u v x", real=True)
-    M, P, a, b = sympy.symbols("M_{k} P_{k} M_{k\\,i} S_{k\\,i}", positive=True)
+    u, v = sympy.symbols("u v", real=True)
+    P, a, b = sympy.symbols("P_{k} M_{k\\,i} S_{k\\,i}", positive=True)
     late = a**2 * P + b**2
-    gain, q = a * P / late, P * b**2 / late
     steps = Derivation()
     steps.equal(
-        "Bayes' rule, one component: law of scale k times forward kernel. The exponents, with the "
-        "square in v completed.",
-        (v - M * x) ** 2 / P + (u - a * v) ** 2 / b**2,
-        (v - M * x - gain * (u - a * M * x)) ** 2 / q + (u - a * M * x) ** 2 / late,
+        r"Bayes' rule, one component: law of scale k times forward kernel. The exponents, with "
+        r"$v = u_k - M_k x$ and $u = u_i - M_i x$ and the square in v completed.",
+        v**2 / P + (u - a * v) ** 2 / b**2,
+        late / (P * b**2) * (v - a * P / late * u) ** 2 + u**2 / late,
     )
-    steps.equal("The variances in front agree.", sympy.Mul(q, late, evaluate=False), P * b**2)
+    steps.equal(
+        "The variances in front agree.", sympy.Mul(P * b**2 / late, late, evaluate=False), P * b**2
+    )
     return _composed(steps)
 
 
 def _composed(steps: Derivation) -> Derivation:
     """Two reverse kernels in a row, from i over j to k."""
-    P, a, b, c, d = sympy.symbols("P_{k} M_{k\\,j} S_{k\\,j} M_{j\\,i} S_{j\\,i}", positive=True)
-    middle = a**2 * P + b**2
-    late = c**2 * middle + d**2
-    whole, added = a * c, c**2 * b**2 + d**2
-    first, second = c * middle / late, a * P / middle
-    steps.equal("Two kernels in a row: the gains are multiplied.", second * first, whole * P / late)
+    P, Q, a, b, c, d = sympy.symbols(
+        "P_{k} P_{j} M_{k\\,j} S_{k\\,j} M_{j\\,i} S_{j\\,i}", positive=True
+    )
+    late = c**2 * Q + d**2
+    steps.equal(
+        "Two kernels in a row: the gains are multiplied.",
+        a * P / Q * c * Q / late,
+        a * c * P / late,
+    )
+    gain2 = (Q - b**2) * P / Q**2
     return steps.equal(
-        "The variance of the first is carried by the gain of the second.",
-        second**2 * (middle * d**2 / late) + P * b**2 / middle,
-        P * added / late,
+        r"The variance of the first is carried by the squared gain of the second, "
+        r"$M_{k,j}^2 P_k^2 / P_j^2$ with $M_{k,j}^2 P_k = P_j - S_{k,j}^2$.",
+        gain2 * (Q * d**2 / late) + P * b**2 / Q,
+        P * (c**2 * b**2 + d**2) / late,
     )
 
 
@@ -336,5 +342,9 @@ PROPOSITIONS = (
             "scalelib.reverse.Posterior.trajectory",
         ),
         derivation=derivation,
+        tests=(
+            "tests/reverse/test_posterior.py::test_kernels_lead_from_marginal_to_marginal",
+            "tests/reverse/test_posterior.py::test_a_sample_is_a_draw_of_the_kernel",
+        ),
     ),
 )

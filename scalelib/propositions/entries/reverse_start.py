@@ -56,32 +56,32 @@ MODES = {VP: 1, VE: 1, IHD: 1, BD: 0, LO: 1}
 
 def derivation() -> Derivation:
     """Take one pixel with Gaussian data, start at N(0, 1), and split the relative entropy."""
-    c, M, S = sympy.symbols("c M_{m} S_{m}", positive=True)
-    late = M**2 * c + S**2
-    gain, q = M * c / late, c * S**2 / late
+    g, q, P = sympy.symbols("g q P_{m}", positive=True)
+    c, r = g**2 * P + q, g**2 + q
     steps = Derivation()
-    steps.equal("From the law of scale m: the output has the variance", gain**2 * late + q, c)
-    out = gain**2 + q
     steps.equal(
-        "From N(0, 1): the output has another one, unless the law of scale m is N(0, 1).",
-        out - c,
-        gain**2 * (1 - late),
+        r"Gaussian data, one pixel. The reverse kernel has gain g and variance q, the start has "
+        r"variance 1 in place of $P_m$. The variances of the data, $c = g^2 P_m + q$, and of the "
+        r"output, $r = g^2 + q$, differ by",
+        c - r,
+        g**2 * (P - 1),
     )
-
-    def distance(variance: sympy.Expr, other: sympy.Expr) -> sympy.Expr:
-        ratio = variance / other
-        return sympy.expand_log((ratio - 1 - sympy.log(ratio)) / 2, force=True)
-
-    # Given the output v, the start has the mean (gain / out) v and the variance q / out; along the
-    # exact process the mean is M v and the variance S^2.
-    shift = (M - gain / out) ** 2 * c / (2 * (q / out))
     steps.equal(
-        "Chain rule: the relative entropy of the starts is that of the outputs, plus that of the "
-        "starts given the output.",
-        sympy.expand_log(sympy.simplify(distance(late, sympy.Integer(1))), force=True),
-        sympy.expand_log(distance(c, out) + distance(S**2, q / out) + shift, force=True),
+        "Given the end, the mean of the start is the end times a factor; the factors differ by",
+        g * P / c - g / r,
+        g * q * (P - 1) / (c * r),
     )
-    return steps
+    steps.equal(
+        r"and the variances, $q P_m / c$ and $q / r$, have a quotient that makes the logarithms of "
+        r"all relative entropies agree: times $c / r$ it is",
+        (q * P / c) / (q / r) * (c / r),
+        P,
+    )
+    return steps.equal(
+        "So does the rest: twice the relative entropy of outputs, and of starts given the end.",
+        c / r + P * r / c + g**2 * q * (P - 1) ** 2 / (c * r),
+        P + 1,
+    )
 
 
 # Starts
@@ -249,7 +249,13 @@ def claims(name: str) -> tuple[Claim, ...]:
     """Claims about a process with noise."""
     holds, where = Expectation.HOLDS, WHERE[name]
     return (
-        Claim(name, holds, finite(name, STEPS), f"{where}: gap of the split, nats", "four values"),
+        Claim(
+            name,
+            holds,
+            finite(name, STEPS),
+            f"{where}: gap of the split, nats; little is lost so late",
+            "four values",
+        ),
         Claim(name, holds, finite(name, 5), "the same from scale 5, nats", "early start"),
         Claim(name, holds, dense(name, 5), "the same for a law with a density, nats", "density"),
         Claim(name, holds, stepwise(name), "weights of the output, steps and one jump", "steps"),

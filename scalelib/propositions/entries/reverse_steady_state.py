@@ -205,7 +205,7 @@ PROPOSITIONS = (
                     name,
                     Expectation.HOLDS,
                     hits(name, begin=begin),
-                    "the same from white noise; the bound on the difference is far smaller",
+                    "the same from white noise",
                     "samples from noise",
                     sampled=True,
                 )
