@@ -154,7 +154,10 @@ def _configuration(
 
 
 def _features(options: argparse.Namespace, chosen: object) -> FeatureExtractor:
-    """Noisy images leave [-1, 1]: the networks see them clipped, as a screen would show them."""
+    """Features by name. Noisy images leave [-1, 1]: the network takes them as they are.
+
+    The standard Inception network reads 8-bit images and sees them clipped.
+    """
     shape = (options.channels, options.size, options.size)
     match options.features:
         case "pixels":
@@ -165,7 +168,7 @@ def _features(options: argparse.Namespace, chosen: object) -> FeatureExtractor:
             if options.inception is None:
                 raise ValueError("--features inception needs --inception FILE with its weights")
             return InceptionFeatures(options.inception, outside="clip", device=str(chosen))
-    return LiteFeatures(outside="clip", device=str(chosen))
+    return LiteFeatures(outside="keep", device=str(chosen))
 
 
 def _few(console: Console, count: int, dimension: int) -> None:

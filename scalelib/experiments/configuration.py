@@ -80,7 +80,7 @@ class Configuration:
                 f"models must be different ones of {', '.join(MODELS)} with {REFERENCE} among "
                 f"them, found {', '.join(self.models) or 'none'}"
             )
-        for name, low in (("scales", 1), ("size", 8), ("crops", 1), ("osmosis_steps", 1)):
+        for name, low in (("scales", 2), ("size", 8), ("crops", 1), ("osmosis_steps", 1)):
             _check.integer(name, getattr(self, name), low=low)
         if self.channels not in (1, 3):
             raise ValueError(f"channels must be 1 or 3, found {self.channels!r}")

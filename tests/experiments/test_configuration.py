@@ -39,7 +39,7 @@ def test_every_field_changes_the_key() -> None:
         ({"models": ("vp", "blurring")}, "with osmosis among them, found vp, blurring"),
         ({"models": ("osmosis", "ddpm")}, "models must be different ones"),
         ({"models": ("osmosis", "osmosis")}, "models must be different ones"),
-        ({"scales": 0}, "scales must be at least 1, found 0"),
+        ({"scales": 0}, "scales must be at least 2, found 0"),
         ({"channels": 2}, "channels must be 1 or 3, found 2"),
         ({"seeds": ()}, "seeds must be different numbers"),
         ({"seeds": (3, 3)}, "seeds must be different numbers"),
