@@ -17,7 +17,8 @@ LAYERS = (
     {"drift_diffusion", "reverse"},
     {"learning"},
     {"propositions", "experiments"},
-    {"figures", "widgets", "cli"},
+    {"figures", "widgets"},
+    {"cli"},
     {"__main__"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
