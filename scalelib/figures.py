@@ -53,7 +53,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scalelib import _check
+from scalelib import _check, _files
 from scalelib.provenance import PNG_KEY, Provenance, fingerprint
 
 __all__ = ["COLOURS", "Drawing", "curves", "film_strip", "gallery", "mode_map"]
@@ -173,9 +173,8 @@ class Drawing:
         path = Path(path)
         if path.suffix != f".{self.kind}":
             raise ValueError(f"path must end in .{self.kind}, found {path.name!r}")
-        partial = path.with_name(path.name + ".partial")
-        partial.write_bytes(self.to_bytes())
-        partial.replace(path)
+        content = self.to_bytes()
+        _files.replace(path, lambda stream: stream.write(content))
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, dict[str, int]]]:
         # The PNG comes along with an SVG for formats without vectors. Its width is in CSS pixels;

@@ -31,7 +31,10 @@ def ranges() -> dict[str, str]:
     """Version range that pyproject.toml admits, for every direct requirement."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["book"], *extras["features"]]
+    wanted = [
+        *project["dependencies"],
+        *(spec for name in ("book", "experiments", "features") for spec in extras[name]),
+    ]
     return dict(re.findall(r"^([\w.-]+)(.*)$", "\n".join(wanted), re.MULTILINE))
 
 

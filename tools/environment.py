@@ -20,7 +20,7 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "installed.sha256"
 OLDEST, NEWEST = (3, 11), (3, 13)
 INPUTS = ("constraints.txt", "pyproject.toml", "requirements-torch.txt")
-PACKAGE = ".[book,features,lint,test]"
+PACKAGE = ".[book,experiments,features,lint,test]"
 
 
 def say(text: str) -> None:

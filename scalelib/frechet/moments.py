@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 import scipy.linalg
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from scalelib import _check
+from scalelib import _check, _files
 
 __all__ = ["Moments"]
 
@@ -221,23 +222,8 @@ class Moments:
         OSError
             If it cannot be written. A file that was there before is unchanged then.
         """
-        path = Path(path)
-        arrays: dict[str, Any] = {"format": FORMAT, "features": self.features, "count": self.count}
-        arrays["mean"] = self._mean.numpy()
-        if self._rows is None:
-            arrays["scatter"] = _scatter_of(self).numpy()
-        else:
-            none = self._mean.new_empty(0, self.dimension)
-            arrays["rows"] = torch.cat([none, *self._rows]).numpy()
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        try:
-            with partial.open("wb") as file:
-                np.savez(file, **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        arrays: dict[str, Any] = {"format": FORMAT, **self.to_arrays()}
+        _files.replace(Path(path), lambda stream: np.savez(stream, **arrays))
 
     @classmethod
     def load(cls, path: str | Path) -> Moments:
@@ -262,24 +248,59 @@ class Moments:
         path = Path(path)
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                return cls._from_arrays({name: stored[name] for name in stored.files})
+                arrays = {name: stored[name] for name in stored.files}
+            if str(arrays.pop("format", "")) != FORMAT:
+                raise ValueError(f"its format is not {FORMAT!r}")
+            return cls.from_arrays(arrays)
         except (ValueError, KeyError, EOFError, zipfile.BadZipFile, TypeError) as error:
             raise ValueError(f"path must name a file of moments, found {path}: {error}") from error
 
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return everything as arrays, to be stored among others.
+
+        Returns
+        -------
+        dict
+            Name -> array. Those of the features may share memory with the moments.
+        """
+        arrays: dict[str, NDArray[Any]] = {
+            "features": np.array(self.features),
+            "count": np.array(self.count),
+            "mean": self._mean.numpy(),
+        }
+        if self._rows is None:
+            return arrays | {"scatter": _scatter_of(self).numpy()}
+        none = self._mean.new_empty(0, self.dimension)
+        return arrays | {"rows": torch.cat([none, *self._rows]).numpy()}
+
     @classmethod
-    def _from_arrays(cls, arrays: dict[str, np.ndarray]) -> Moments:
-        if str(arrays.get("format")) != FORMAT:
-            raise ValueError(f"expected the format {FORMAT!r}, found {arrays.get('format')!r}")
-        mean = _check.finite("mean", torch.from_numpy(arrays["mean"]))
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Moments:
+        """Return the moments that :meth:`to_arrays` has put into arrays.
+
+        Parameters
+        ----------
+        arrays : mapping
+            Name -> array.
+
+        Returns
+        -------
+        Moments
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If arrays are missing, do not fit each other or are not finite.
+        """
+        mean = _check.floating("mean", torch.from_numpy(arrays["mean"]))
         found = cls(len(mean), str(arrays["features"]))
         if "rows" in arrays:
             if len(arrays["rows"]):
                 found.update(torch.from_numpy(arrays["rows"]))
         else:
-            scatter = _check.finite("scatter", torch.from_numpy(arrays["scatter"]))
+            scatter = _check.floating("scatter", torch.from_numpy(arrays["scatter"]))
             if scatter.shape != (found.dimension, found.dimension):
                 raise ValueError(f"scatter must fit the mean, found {tuple(scatter.shape)}")
-            found._rows, found._scatter, found._mean = None, scatter, mean
+            found._rows, found._scatter, found._mean = None, scatter.clone(), mean.clone()
             found.count = _check.integer("count", int(arrays["count"]), low=2)
         if found.count != int(arrays["count"]):
             raise ValueError(f"count must be {found.count}, found {int(arrays['count'])}")

@@ -7,7 +7,8 @@ read.
 """
 
 from scalelib.images.catalogue import PHOTOGRAPHS, Photograph
+from scalelib.images.collection import Collection
 from scalelib.images.idx import read_idx
 from scalelib.images.loading import list_names, load
 
-__all__ = ["PHOTOGRAPHS", "Photograph", "list_names", "load", "read_idx"]
+__all__ = ["PHOTOGRAPHS", "Collection", "Photograph", "list_names", "load", "read_idx"]

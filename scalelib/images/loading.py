@@ -107,18 +107,20 @@ def load(
     >>> load("photographs", size=32, count=100, seed=1, channels=3).shape
     torch.Size([100, 3, 32, 32])
     """
-    target = _Target(_check.integer("size", size, low=1), _channels(channels), *_range(value_range))
+    target = Target(
+        _check.integer("size", size, low=1), checked_channels(channels), *_range(value_range)
+    )
     number = None if count is None else _check.integer("count", count, low=1)
     seed = _check.integer("seed", seed, low=0, high=2**63 - 1)
     generator = torch.Generator().manual_seed(seed)
     path = _idx_path(name_or_folder)
     if path is not None:
         return _whole_images(path, target, number, generator)
-    return _photographs(_sources(name_or_folder), target, number, generator)
+    return _photographs(find_sources(name_or_folder), target, number, generator)
 
 
 @dataclass(frozen=True)
-class _Target:
+class Target:
     """Size, channels and grey values of the images to be made."""
 
     size: int
@@ -147,7 +149,7 @@ class _Source:
     crop: Crop | None = None
 
 
-def _channels(channels: int) -> int:
+def checked_channels(channels: int) -> int:
     if _check.integer("channels", channels, low=1, high=3) == 2:
         raise ValueError("channels must be 1 or 3, found 2")
     return int(channels)
@@ -175,7 +177,7 @@ def _idx_path(name_or_folder: str | Path) -> Path | None:
     return packed if packed.is_file() and not path.exists() else path
 
 
-def _sources(name_or_folder: str | Path) -> list[_Source]:
+def find_sources(name_or_folder: str | Path) -> list[_Source]:
     """Return the image files that a name, a folder or a path stands for."""
     shipped = [p for p in PHOTOGRAPHS if name_or_folder in (EVERYTHING, p.name)]
     if shipped:
@@ -213,7 +215,7 @@ def _location(name_or_folder: str | Path) -> Path:
 
 
 def _photographs(
-    sources: list[_Source], target: _Target, count: int | None, generator: torch.Generator
+    sources: list[_Source], target: Target, count: int | None, generator: torch.Generator
 ) -> Tensor:
     """Crop image files, each decoded once."""
     order = torch.arange(len(sources)) if count is None else _order(len(sources), count, generator)
@@ -242,7 +244,7 @@ def _decode(sources: list[_Source], j: int) -> Pixels:
 
 
 def _whole_images(
-    path: Path, target: _Target, count: int | None, generator: torch.Generator
+    path: Path, target: Target, count: int | None, generator: torch.Generator
 ) -> Tensor:
     """Take the images of an IDX file, all in order or some in random order."""
     images = read_idx(path)

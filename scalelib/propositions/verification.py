@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import time
 import zlib
@@ -16,6 +15,7 @@ import scipy
 import sympy
 import torch
 
+from scalelib import _files
 from scalelib.propositions.instances import NAMES, SYMBOLIC
 from scalelib.propositions.registry import proposition, propositions
 from scalelib.propositions.statement import (
@@ -258,10 +258,9 @@ def write_records(path: Path, records: Iterable[Record]) -> None:
         Results.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     listed = [asdict(record) for record in records]
-    partial.write_text(json.dumps(listed, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    text = json.dumps(listed, indent=1, allow_nan=False) + "\n"
+    _files.replace(path, lambda stream: stream.write(text.encode()))
 
 
 def read_records(path: Path) -> list[Record]:

@@ -21,7 +21,6 @@ from typing import final
 import torch
 from torch import Tensor
 
-
 TAIL = 40.0
 """Nats below the largest weight from where on a weight is negligible."""
 

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "scalelib"
 LAYERS = (
-    {"_check", "_serial"},
+    {"_check", "_files", "_random", "_serial"},
     {"transforms", "provenance"},
     {"schedules", "images"},
     {"processes", "osmosis"},
@@ -17,7 +17,8 @@ LAYERS = (
     {"drift_diffusion", "reverse"},
     {"learning"},
     {"propositions", "experiments"},
-    {"figures", "widgets", "cli"},
+    {"figures", "widgets"},
+    {"cli"},
     {"__main__"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

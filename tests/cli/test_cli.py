@@ -36,7 +36,7 @@ def test_a_selection_by_process(capsys):
 
 @pytest.mark.parametrize(("kind", "value"), [("check", 1.0), ("control", 0.0)])
 def test_the_status_is_1_if_a_check_fails_or_a_control_passes(monkeypatch, capsys, kind, value):
-    monkeypatch.setattr(cli, "tasks", lambda *_: [broken(kind, value)])
+    monkeypatch.setattr("scalelib.cli._verify.tasks", lambda *_: [broken(kind, value)])
     assert cli.main(["verify"]) == 1
     assert "X-1, osmosis" in capsys.readouterr().out
 
@@ -102,6 +102,6 @@ def test_a_training_that_stops_says_why(monkeypatch, tmp_path, capsys, error, st
     def stop(*_, **__):
         raise error
 
-    monkeypatch.setattr(cli, "train", stop)
+    monkeypatch.setattr("scalelib.cli._train.train", stop)
     assert cli.main(["train", "--out", str(tmp_path / "model")]) == status
     assert (str(error) or "interrupted") in capsys.readouterr().err

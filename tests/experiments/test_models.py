@@ -1,0 +1,76 @@
+"""Models: scale 0 is the image, every scale has the law of its process, nothing knows its batch."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from experiments.cases import configuration
+
+from scalelib import Osmosis
+from scalelib.experiments._models import DEVIATIONS, build, guidance_noise, processes
+from scalelib.experiments.configuration import MODELS
+from scalelib.schedules import log_blur
+
+LABELS = [f"image {k}" for k in range(6)]
+IMAGES = torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
+WHOLE = configuration(models=tuple(MODELS))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_an_image_does_not_know_its_batch(name: str) -> None:
+    model = build(WHOLE)[name]
+    together = model(IMAGES, LABELS, 0)
+    assert together.shape == (4, 6, 3, 8, 8)
+    assert torch.equal(together[0], IMAGES)
+    alone = model(IMAGES[2:4], LABELS[2:4], 0)
+    if name == "osmosis":  # equal to the residual of its solver
+        torch.testing.assert_close(alone, together[:, 2:4], rtol=0, atol=1e-5)
+    else:
+        assert torch.equal(alone, together[:, 2:4])
+
+
+@pytest.mark.parametrize("name", ["vp", "ihd", "blurring", "linearised"])
+def test_laws(name: str) -> None:
+    """Standardised residuals of 400 images: mean and variance within five standard errors."""
+    n = 400
+    labels = [str(k) for k in range(n)]
+    u = torch.zeros(n, 1, 8, 8)
+    scales = build(WHOLE)[name](u, labels, 3)
+    process = processes(WHOLE)[name]
+    for i in range(1, 4):
+        _, variance = process.direct(i)
+        noisy = variance.expand(8, 8) > 0
+        z = (process.to_modes(scales[i].double()) / variance.clamp(min=1e-300).sqrt())[:, 0, noisy]
+        assert abs(float(z.mean())) < 5 / z.numel() ** 0.5
+        assert abs(float(z.square().mean()) - 1) < 5 * (2 / z.numel()) ** 0.5
+
+
+def test_osmosis_is_the_filter() -> None:
+    found = build(WHOLE)["osmosis"](IMAGES, LABELS, 4)
+    guidance = 127.5 + 63.75 * guidance_noise(IMAGES, LABELS, 4)
+    times = log_blur(3, 3.0)
+    expected = Osmosis(guidance, offset=255.0).trajectory(127.5 * (1 + IMAGES), times, steps=2)
+    torch.testing.assert_close(127.5 * (1 + found[1:]), expected, rtol=0, atol=1e-3)
+
+
+def test_models_and_seeds_have_noise_of_their_own() -> None:
+    u = torch.zeros(1, 3, 8, 8)
+    last = {
+        (name, seed): model(u, ["one"], seed)[-1].flatten()
+        for name, model in build(WHOLE).items()
+        for seed in (0, 1)
+        if name != "diffusion"
+    }
+    correlations = torch.corrcoef(torch.stack(list(last.values()))) - torch.eye(len(last))
+    assert float(correlations.abs().max()) < 5 / 192**0.5
+
+
+def test_guidance_beyond_six_deviations_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = guidance_noise(IMAGES, LABELS, 0)
+    limit = float(first.flatten(1).amin(dim=1).sort().values[2])
+    monkeypatch.setattr("scalelib.experiments._models.DEVIATIONS", -limit)
+    found = guidance_noise(IMAGES, LABELS, 0)
+    assert float(found.min()) >= limit
+    changed = (found != first).flatten(1).any(dim=1)
+    assert torch.equal(changed, first.flatten(1).amin(dim=1) < limit)
+    assert DEVIATIONS == 6
