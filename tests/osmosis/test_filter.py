@@ -885,6 +885,92 @@ def test_overflow_in_single_precision_raises(call):
         getattr(Osmosis(v), call)(torch.full((1, 4, 4), 3e38), *rest)
 
 
+# Exact in time, for many times
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("spacing", [1.0, 0.5])
+@pytest.mark.parametrize("solver", ["auto", *SYMMETRIC])
+def test_exact_trajectory_is_the_exponential(reference, shape, spacing, solver):
+    v, u, times = reference.positive(*shape), reference.positive(*shape, seed=1), [0.1, 2.0, 30.0]
+    osmosis = Osmosis(v, offset=3.0, spacing=spacing, solver=solver)
+    found = osmosis.exact_trajectory(u, times, rtol=1e-9)
+    for x, t in zip(found, times, strict=True):
+        expected, weight = osmosis.exact(u, t) + 3.0, v + 3.0
+        error = ((x + 3.0 - expected) ** 2 / weight).sum().sqrt()
+        assert error <= 1e-9 * (expected**2 / weight).sum().sqrt()
+        assert float(x.sum()) == pytest.approx(float(u.sum()), rel=1e-13)
+    late = osmosis.exact_trajectory(u, [1e8], rtol=1e-9)[0]
+    torch.testing.assert_close(late, osmosis.steady_state(u), rtol=1e-12, atol=1e-12)
+
+
+def test_exact_trajectory_is_a_semigroup(reference):
+    osmosis, u = Osmosis(reference.positive(1, 9, 8)), reference.positive(1, 9, 8, seed=1)
+    run = partial(osmosis.exact_trajectory, rtol=1e-11)
+    torch.testing.assert_close(run(run(u, [3.0])[0], [5.0]), run(u, [8.0]), rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize("guidance", [(1,), (3,), (2, 1), (2, 3)])
+@pytest.mark.parametrize("pixels", [1, 100, 2**18])
+def test_exact_trajectory_of_a_batch_equals_single_images(reference, monkeypatch, guidance, pixels):
+    monkeypatch.setattr(filtering, "CHUNK", pixels)
+    v, u = reference.positive(*guidance, 6, 7), reference.positive(2, 3, 6, 7, seed=1)
+    u[1] *= 1e200  # the unit of an image does not matter
+    times = [0.5, 4.0, 1e3]
+    found = Osmosis(v).exact_trajectory(u, times, rtol=1e-10)
+    assert found.shape == (3, 2, 3, 6, 7)
+    for i, j in np.ndindex(2, 3):
+        single = v.expand(2, 3, 6, 7)[i, j]
+        alone = Osmosis(single).exact_trajectory(u[i, j], times, rtol=1e-10)
+        torch.testing.assert_close(found[:, i, j], alone, rtol=1e-7, atol=0)
+
+
+def test_exact_trajectory_in_single_precision_and_with_times_as_a_tensor(reference):
+    v, u = reference.positive(1, 5, 6), reference.positive(1, 5, 6, seed=1)
+    expected = Osmosis(v).exact_trajectory(u, [1.0, 2.0])
+    before = u.clone()
+    found = Osmosis(v.float()).exact_trajectory(u.float(), torch.tensor([1.0, 2.0]))
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=0)
+    assert torch.equal(u, before)
+
+
+def test_exact_trajectory_that_loses_positivity_or_accuracy_says_so(reference):
+    v, u = ones(1, 1, 40), torch.full((1, 1, 40), 1e-9, dtype=torch.float64)
+    u[..., 0] = 1.0
+    with pytest.raises(ConvergenceError, match=r"lost positivity at rtol = 0\.01.*lower rtol"):
+        Osmosis(v).exact_trajectory(u, [5.0], rtol=0.01)
+    with pytest.raises(ConvergenceError, match=r"reached the estimated relative error .* 1e-17"):
+        Osmosis(reference.positive(1, 8, 8)).exact_trajectory(ones(1, 8, 8), [5.0], rtol=1e-17)
+
+
+def test_exact_trajectory_needs_the_symmetric_form():
+    v = ones(1, 4, 5)
+    with pytest.raises(ValueError, match=r"needs a guidance image, found a general drift.*exact"):
+        Osmosis(drift=canonical_drift(v)).exact_trajectory(v, [1.0])
+    for solver in ("direct", "bicgstab"):
+        with pytest.raises(ValueError, match=f"needs a solver of the symmetric.*'{solver}'"):
+            Osmosis(v, solver=solver).exact_trajectory(v, [1.0])
+
+
+@pytest.mark.parametrize(
+    ("times", "rtol", "error", "message"),
+    [
+        ([2.0, 1.0], 1e-8, ValueError, "times must be strictly increasing"),
+        ([0.0, 1.0], 1e-8, ValueError, "times must .* positive; found 0"),
+        ([1e305], 1e-8, ValueError, r"times / spacing\^2 must be .*found 1e\+305"),
+        ([1e-305], 1e-8, ValueError, r"times / spacing\^2 must be .*found 1e-305"),
+        ([1.0], 0.0, ValueError, r"rtol must be finite and in \(0, 1\)"),
+        ([1.0], "a", TypeError, "rtol must be a real number"),
+    ],
+)
+def test_exact_trajectory_refuses_bad_arguments(times, rtol, error, message):
+    with pytest.raises(error, match=message):
+        Osmosis(ones(1, 4, 5)).exact_trajectory(ones(1, 4, 5), times, rtol=rtol)
+    with pytest.raises(ValueError, match="must be positive"):
+        Osmosis(ones(1, 4, 5)).exact_trajectory(-ones(1, 4, 5), [1.0])
+
+
 # Devices
 
 
