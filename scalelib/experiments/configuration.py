@@ -42,7 +42,7 @@ class Configuration:
     """
 
     data: str
-    """Fingerprint of the images (not their place): SHA-256 of names and contents."""
+    """SHA-256 of names and contents of the images; their place does not matter."""
     features: str
     """Name of the features that distances are measured in."""
     models: tuple[str, ...] = tuple(MODELS)
@@ -56,7 +56,7 @@ class Configuration:
     crops: int = 5
     """Crops of each image."""
     seeds: tuple[int, ...] = (0, 1, 2)
-    """Seeds: the whole comparison is repeated for each."""
+    """Seeds, for each of which the whole comparison is repeated."""
     contrast: float = 0.5
     """Standard deviation s of the guidance in units of 127.5 grey values."""
     offset: float = 255.0

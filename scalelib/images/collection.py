@@ -110,7 +110,7 @@ class Collection:
 
     @property
     def labels(self) -> list[str]:
-        """Names of the crops: that of the file, and a number."""
+        """Names of the crops, made of that of the file and a number."""
         return [f"{source.label}#{k}" for source in self._sources for k in range(self._crops)]
 
     def load(self, indices: Sequence[int]) -> Tensor:
