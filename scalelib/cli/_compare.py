@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["add_compare", "add_plot"]
 
 RESULTS = "results.nc"
+SUBSETS = 10
+"""Disjoint subsets for the standard error of the kernel distance."""
+
 FEATURES = ("lite0", "inception", "pixels", "dct")
 DEFAULTS = {
     "scales": 50,
@@ -96,13 +99,14 @@ def _compare(options: argparse.Namespace) -> int:
     )
     for label, reason in images.skipped.items():
         console.print(f"Left out: {label} ({reason})", highlight=False)
+    _enough(images)
     features = _features(options, chosen)
     configuration = _configuration(options, images, features)
     store = Store(options.out, configuration)
     _few(console, len(images), features.dimension)
     with _progress(console) as told:
         _work(options, store, images, features, told)
-    write_results(options.out / RESULTS, summarise(store, len(images)))
+    write_results(options.out / RESULTS, summarise(store, len(images), SUBSETS))
     console.print(f"Written: {options.out / RESULTS}", highlight=False)
     return 0
 
@@ -171,12 +175,23 @@ def _features(options: argparse.Namespace, chosen: object) -> FeatureExtractor:
     return LiteFeatures(outside="keep", device=str(chosen))
 
 
+def _enough(images: Collection) -> None:
+    """Raise before hours of work if the kernel distance would miss vectors in the end."""
+    least = 2 * SUBSETS
+    if len(images) < least:
+        raise ValueError(
+            f"--crops must lead to {least} images or more for the kernel distance, "
+            f"found {len(images)} in all"
+        )
+
+
 def _few(console: Console, count: int, dimension: int) -> None:
     """Say what few samples mean for a distance."""
     if count <= 2 * dimension:
         console.print(
             f"{count} images for {dimension} features: the Frechet distance is biased upward by "
-            f"about {dimension}/{count} of its natural scale. Compare it with the floor.",
+            f"a share of the order of {dimension}/{count}. Compare it with that of osmosis to itself "
+            "with another seed, which the figure shows if there are two seeds or more.",
             highlight=False,
         )
 

@@ -28,6 +28,11 @@ LEVEL = 0.95
 def plot(options: argparse.Namespace) -> int:
     """Draw what a comparison has found."""
     folder: Path = options.out or options.results
+    if not (options.results / RESULTS).exists():
+        raise ValueError(
+            f"RESULTS must be the folder of a finished comparison, found no {RESULTS} in "
+            f"{options.results}: run scalelib compare to its end first"
+        )
     for name, drawing in drawings(read_results(options.results / RESULTS)).items():
         path = folder / f"{name}.svg"
         drawing.save(path)

@@ -22,7 +22,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="digits (default), fashion-mnist, or a name or folder of photographs",
     )
-    parser.add_argument("--process", choices=("vp", "blurring"), default="vp", help="vp")
+    parser.add_argument("--process", choices=("vp", "blurring"), default="vp", help="vp by default")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="checkpoint")
     parser.add_argument("--steps", type=int, help="in all; by default those of the preset")
     parser.add_argument("--seed", type=int, default=0, help="of everything random; 0 by default")

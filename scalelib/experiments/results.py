@@ -21,11 +21,8 @@ from scalelib.schedules import log_blur
 
 __all__ = ["read_results", "summarise", "write_results"]
 
-SUBSETS = 10
-"""Disjoint subsets for the standard error of the kernel distance."""
 
-
-def summarise(store: Store, images: int) -> xr.Dataset:
+def summarise(store: Store, images: int, subsets: int = 10) -> xr.Dataset:
     """Compute all distances of a finished comparison.
 
     Parameters
@@ -34,6 +31,8 @@ def summarise(store: Store, images: int) -> xr.Dataset:
         Results; every model and seed must have seen all images.
     images : int
         Number of images.
+    subsets : int
+        Disjoint subsets for the standard error of the kernel distance; each needs two images.
 
     Returns
     -------
@@ -59,7 +58,7 @@ def summarise(store: Store, images: int) -> xr.Dataset:
         for j, model in enumerate(configuration.models):
             part = osmosis[seed] if model == REFERENCE else _whole(store, model, seed, images)
             for i in range(configuration.scales + 1):
-                found = _measured(part, osmosis[seed], i)
+                found = _measured(part, osmosis[seed], i, subsets)
                 for name, value in zip(names, found, strict=True):
                     values[name][s, j, i] = value
     return _labelled(configuration, images, values, _floor(osmosis, configuration.scales))
@@ -76,7 +75,7 @@ def _whole(store: Store, model: str, seed: int, images: int) -> Part:
     return part
 
 
-def _measured(part: Part, osmosis: Part, i: int) -> tuple[float, ...]:
+def _measured(part: Part, osmosis: Part, i: int, subsets: int) -> tuple[float, ...]:
     variances = part.variances[i]
     error = (variances.trace() / variances.count) ** 0.5
     if part is osmosis:
@@ -85,7 +84,7 @@ def _measured(part: Part, osmosis: Part, i: int) -> tuple[float, ...]:
     kernel = kernel_distance(
         part.features(i),
         osmosis.features(i),
-        subsets=SUBSETS,
+        subsets=subsets,
         generator=torch.Generator().manual_seed(i),
     )
     return float(variances.mean()), error, distance.value, kernel.value, kernel.standard_error

@@ -112,5 +112,16 @@ def test_a_missing_extra_is_named(
     assert "pip install 'scalelib[experiments,features]'" in capsys.readouterr().err
 
 
-def test_results_that_are_none_are_refused(tmp_path: Path) -> None:
-    assert cli.main(["plot", str(tmp_path)]) == 1
+def test_results_that_are_none_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["plot", str(tmp_path)]) == 2
+    assert "must be the folder of a finished comparison" in capsys.readouterr().err
+
+
+def test_too_few_images_are_refused_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert compare(*PIXELS, "--crops", "2", "--out", str(tmp_path / "r")) == 2
+    assert "must lead to 20 images or more" in capsys.readouterr().err
+    assert not (tmp_path / "r").exists()
