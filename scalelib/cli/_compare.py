@@ -190,8 +190,8 @@ def _few(console: Console, count: int, dimension: int) -> None:
     if count <= 2 * dimension:
         console.print(
             f"{count} images for {dimension} features: the Frechet distance is biased upward by "
-            f"a share of the order of {dimension}/{count}. Compare it with that of osmosis to itself "
-            "with another seed, which the figure shows if there are two seeds or more.",
+            f"a share of the order of {dimension}/{count}. Compare it with that of osmosis to "
+            "itself with another seed, which the figure shows if there are two seeds or more.",
             highlight=False,
         )
 
