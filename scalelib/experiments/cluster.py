@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -65,20 +66,17 @@ def run_on(
     """
     check(configuration, collection, extractor)
     blocks = blocks_of(collection)
+    parts = {
+        (model, seed): store.load(model, seed) or empty(configuration, extractor)
+        for seed in configuration.seeds
+        for model in configuration.models
+    }
     shared = client.scatter([configuration, collection, extractor], broadcast=True)
-    parts: dict[tuple[str, int], Part] = {}
-    waiting: dict[tuple[str, int], int] = {}
     owner: dict[Any, tuple[str, int]] = {}
-    for seed in configuration.seeds:
-        for model in configuration.models:
-            key = (model, seed)
-            part = store.load(*key) or empty(configuration, extractor)
-            todo = missing(part, blocks)
-            groups = [todo[k : k + GROUP] for k in range(0, len(todo), GROUP)]
-            tasks = [client.submit(measure_group, *shared, *key, g, device) for g in groups]
-            merged = [client.submit(merge, tasks[k : k + FAN]) for k in range(0, len(tasks), FAN)]
-            parts[key], waiting[key] = part, len(merged)
-            owner |= dict.fromkeys(merged, key)
+    for key, part in parts.items():
+        for future in _submit(client, shared, key, missing(part, blocks), device):
+            owner[future] = key
+    waiting = Counter(owner.values())
     total = len(blocks) * len(parts)
     clocks = {key: Clock() for key in parts}
     for future, found in distributed.as_completed(list(owner), with_results=True):
@@ -89,6 +87,19 @@ def run_on(
             progress(key[0], sum(len(part.done) for part in parts.values()), total)
         if not waiting[key] or clocks[key].due():
             clocks[key].spend(partial(store.save, key[0], key[1], parts[key]))
+
+
+def _submit(
+    client: distributed.Client,
+    shared: list[Any],
+    key: tuple[str, int],
+    todo: list[int],
+    device: torch.device | str,
+) -> list[Any]:
+    """Submit the blocks of one model and seed; return the futures of their merged parts."""
+    groups = [todo[k : k + GROUP] for k in range(0, len(todo), GROUP)]
+    tasks = [client.submit(measure_group, *shared, *key, group, device) for group in groups]
+    return [client.submit(merge, tasks[k : k + FAN]) for k in range(0, len(tasks), FAN)]
 
 
 def measure_group(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -119,7 +118,3 @@ class Configuration:
         """Fields that differ, with both values."""
         mine, others = asdict(self), asdict(other)
         return {k: (mine[k], others[k]) for k in mine if mine[k] != others[k]}
-
-    def key(self) -> str:
-        """SHA-256 of all fields."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()

@@ -21,6 +21,15 @@ from scalelib.schedules import log_blur
 
 __all__ = ["read_results", "summarise", "write_results"]
 
+UNITS = {
+    "variance": "squared grey value, images in [-1, 1]",
+    "variance_error": "squared grey value, images in [-1, 1]",
+    "frechet": "squared unit of the features",
+    "kernel": "1",
+    "kernel_error": "1",
+}
+"""Unit of each measured variable."""
+
 
 def summarise(store: Store, images: int, subsets: int = 10) -> xr.Dataset:
     """Compute all distances of a finished comparison.
@@ -110,17 +119,10 @@ def _labelled(
     times = torch.cat(
         [torch.zeros(1).double(), log_blur(configuration.scales, configuration.sigma_max)]
     )
-    units = {
-        "variance": "squared grey value, images in [-1, 1]",
-        "variance_error": "squared grey value, images in [-1, 1]",
-        "frechet": "squared unit of the features",
-        "kernel": "1",
-        "kernel_error": "1",
-    }
     variables: dict[str, Any] = {
-        name: (dimensions, array, {"units": units[name]}) for name, array in values.items()
+        name: (dimensions, array, {"units": UNITS[name]}) for name, array in values.items()
     }
-    variables["floor"] = ("scale", floor, {"units": units["frechet"]})
+    variables["floor"] = ("scale", floor, {"units": UNITS["frechet"]})
     made = provenance.record(summarise, images=images, data_sha256=configuration.data)
     return xr.Dataset(
         variables,

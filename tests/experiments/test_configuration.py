@@ -15,11 +15,10 @@ def test_json_keeps_everything() -> None:
     found = configuration()
     again = Configuration.from_dict(json.loads(json.dumps(found.to_dict())))
     assert again == found
-    assert again.key() == found.key()
     assert not found.differences(again)
 
 
-def test_every_field_changes_the_key() -> None:
+def test_every_field_is_told_apart() -> None:
     changes = {
         "data": "0" * 64, "features": "other", "models": ("osmosis",), "scales": 4, "size": 9,
         "channels": 1, "crops": 2, "seeds": (0,), "contrast": 0.4, "offset": 300.0,
@@ -29,7 +28,6 @@ def test_every_field_changes_the_key() -> None:
     assert set(changes) == set(first.to_dict())
     for name, value in changes.items():
         other = configuration(**{name: value})
-        assert other.key() != first.key()
         assert list(first.differences(other)) == [name]
 
 
