@@ -42,17 +42,25 @@ DEFAULTS = {
     "scales": 50,
     "size": 64,
     "crops": 5,
+    "channels": 3,
     "contrast": 0.5,
     "offset": 255.0,
-    "channels": 3,
+    "sigma_max": 20.0,
+    "heat_sigma": 0.02,
+    "last_beta": 0.2,
+    "blurring_schedule": "matched",
 }
 HELP = {
     "scales": "number of scales",
     "size": "height and width of the images in pixels",
     "crops": "crops of each image",
-    "contrast": "of the guidance images of osmosis",
-    "offset": "of osmosis, in grey values",
     "channels": "1 for grey values, 3 for colours",
+    "contrast": "standard deviation of the guidance images of osmosis by 127.5",
+    "offset": "of osmosis, in grey values",
+    "sigma_max": "standard deviation of the last blur, in pixels",
+    "heat_sigma": "noise of inverse heat dissipation, images in [-1, 1]",
+    "last_beta": "last noise variance of the variance preserving process",
+    "blurring_schedule": "of blurring diffusion, matched or published",
 }
 
 
@@ -64,8 +72,11 @@ def add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", default="0,1,2", metavar="N,N,...", help="0,1,2 by default")
     for name, value in DEFAULTS.items():
         text = f"{HELP[name]}; {value} by default"
-        parser.add_argument(f"--{name}", type=type(value), default=value, help=text)
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", type=type(value), default=value, help=text
+        )
     parser.add_argument("--features", choices=FEATURES, default="lite0", help="lite0 by default")
+    parser.add_argument("--stage", type=int, default=5, help="stage of lite0; 5 by default")
     parser.add_argument("--inception", type=Path, metavar="FILE", help="weights, for inception")
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     parser.add_argument("--workers", type=int, metavar="N", help="processes on this machine")
@@ -172,7 +183,7 @@ def _features(options: argparse.Namespace, chosen: object) -> FeatureExtractor:
             if options.inception is None:
                 raise ValueError("--features inception needs --inception FILE with its weights")
             return InceptionFeatures(options.inception, outside="clip", device=str(chosen))
-    return LiteFeatures(outside="keep", device=str(chosen))
+    return LiteFeatures(options.stage, outside="keep", device=str(chosen))
 
 
 def _enough(images: Collection) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import distributed
 import torch
 
+from scalelib.experiments._memory import available, batch_size
 from scalelib.experiments._models import build
 from scalelib.experiments._parts import Part
 from scalelib.experiments.configuration import Configuration
@@ -113,8 +114,9 @@ def measure_group(
 ) -> Part:
     """Measure some blocks on a worker."""
     found, chosen = empty(configuration, extractor), build(configuration)[model]
+    batch = batch_size(configuration, available(device))
     for block in blocks:
-        found.add(block, *measure(chosen, collection, extractor, block, seed, device))
+        found.add(block, *measure(chosen, collection, extractor, block, seed, device, batch))
     return found
 
 

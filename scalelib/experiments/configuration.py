@@ -21,6 +21,8 @@ MODELS = {
 }
 """Short names for the command line, and names."""
 
+SCHEDULES = ("matched", "published")
+
 REFERENCE = "osmosis"
 """Model that the others are compared with."""
 
@@ -30,9 +32,11 @@ class Configuration:
     r"""Protocol of a comparison of scale-spaces on photographs. It is ours.
 
     The diffusion times of all but the variance preserving process are those of
-    :func:`~scalelib.schedules.log_blur`. Osmosis has the guidance image
-    :math:`v = 127.5 (1 + c\, g)` in grey values with the contrast c and white standard normal g,
-    one for each image.
+    :func:`~scalelib.schedules.log_blur`. Blurring diffusion has the noise of
+    :func:`~scalelib.schedules.matched_sigma`, or with the published schedule times and noise of
+    :func:`~scalelib.schedules.sin2_blur` and :func:`~scalelib.schedules.arctan_noise`. Osmosis has
+    the guidance image :math:`v = 127.5 (1 + c\, g)` in grey values with the contrast c and white
+    standard normal g, one for each image.
 
     Raises
     ------
@@ -66,8 +70,8 @@ class Configuration:
     """Standard deviation of the noise of inverse heat dissipation, images in [-1, 1]."""
     last_beta: float = 0.2
     """Last noise variance of the variance preserving process; the first is 1e-4."""
-    osmosis_steps: int = 2
-    """Implicit Euler steps of osmosis between two scales."""
+    blurring_schedule: str = "matched"
+    """Schedule of blurring diffusion: that of linearised osmosis, or the published one."""
 
     def __post_init__(self) -> None:
         """Check every field at once, so that nothing is found wrong after hours."""
@@ -79,7 +83,7 @@ class Configuration:
                 f"models must be different ones of {', '.join(MODELS)} with {REFERENCE} among "
                 f"them, found {', '.join(self.models) or 'none'}"
             )
-        for name, low in (("scales", 2), ("size", 8), ("crops", 1), ("osmosis_steps", 1)):
+        for name, low in (("scales", 2), ("size", 8), ("crops", 1)):
             _check.integer(name, getattr(self, name), low=low)
         if self.channels not in (1, 3):
             raise ValueError(f"channels must be 1 or 3, found {self.channels!r}")
@@ -87,6 +91,11 @@ class Configuration:
             raise ValueError(f"seeds must be different numbers, found {self.seeds}")
         for seed in self.seeds:
             _check.integer("seed", seed, low=0)
+        if self.blurring_schedule not in SCHEDULES:
+            raise ValueError(
+                f"blurring_schedule must be one of {', '.join(SCHEDULES)}, "
+                f"found {self.blurring_schedule!r}"
+            )
         for name in ("contrast", "sigma_max", "heat_sigma"):
             _check.number(name, getattr(self, name), low=0)
         _check.number("last_beta", self.last_beta, low=1e-4, high=1)

@@ -9,6 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from scalelib.experiments._memory import available, batch_size
 from scalelib.experiments._models import Model, build
 from scalelib.experiments._parts import BLOCK, Part
 from scalelib.experiments.configuration import Configuration
@@ -42,17 +43,21 @@ def measure(
     block: int,
     seed: int,
     device: torch.device | str = "cpu",
+    batch: int = BLOCK,
 ) -> tuple[Tensor, Tensor]:
     """Features (m + 1, n, d) and spatial variances (m + 1, n) of one block of images.
 
-    A block decides the size of a batch: numbers do not depend on how blocks are shared out.
+    The size of a batch changes the numbers by rounding only: noise belongs to the image.
     """
     indices = range(block * BLOCK, min((block + 1) * BLOCK, len(collection)))
-    labels = collection.labels[indices.start : indices.stop]
-    scales = model(collection.load(indices).to(device), labels, seed)
-    variances = scales.double().var(dim=(-2, -1)).mean(dim=-1)
-    features = torch.stack([extractor(images) for images in scales])
-    return features, variances
+    features, variances = [], []
+    for part in (indices[k : k + batch] for k in range(0, len(indices), batch)):
+        labels = collection.labels[part.start : part.stop]
+        scales = model(collection.load(part).to(device), labels, seed)
+        features.append(torch.stack([extractor(images) for images in scales]))
+        spatial = [images.double().var(dim=(-2, -1)).mean(dim=-1) for images in scales]
+        variances.append(torch.stack(spatial))
+    return torch.cat(features, dim=1), torch.cat(variances, dim=1)
 
 
 def run(
@@ -85,6 +90,7 @@ def run(
     check(configuration, collection, extractor)
     blocks, models = blocks_of(collection), build(configuration)
     total = len(blocks) * len(models) * len(configuration.seeds)
+    batch = batch_size(configuration, available(device))
     finished = 0
     for seed in configuration.seeds:
         for name, model in models.items():
@@ -92,7 +98,8 @@ def run(
             finished += len(part.done)
             saved = Clock()
             for block in missing(part, blocks):
-                part.add(block, *measure(model, collection, extractor, block, seed, device))
+                found = measure(model, collection, extractor, block, seed, device, batch)
+                part.add(block, *found)
                 finished += 1
                 if progress is not None:
                     progress(name, finished, total)

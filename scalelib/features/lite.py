@@ -13,6 +13,7 @@ from typing import cast, final
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from scalelib import _check
 from scalelib.features._weights import exact_float32, load_into, read_weights
@@ -125,7 +126,7 @@ class _Convolution(nn.Module):
         # With stride 1 the padding is the same on both sides; else forward() adds it.
         padding = kernel // 2 if stride == 1 else 0
         self.conv = nn.Conv2d(channels, out, kernel, stride, padding, groups=groups, bias=False)
-        self.norm = nn.BatchNorm2d(out, eps=1e-3)
+        self.norm: nn.Module = nn.BatchNorm2d(out, eps=1e-3)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.stride > 1:
@@ -195,6 +196,17 @@ def load_lite(weights: str | Path | None = None) -> EfficientNetLite0:
     network = EfficientNetLite0()
     load_into(network, read_weights(path, SHA256, advice), RENAMED)
     return network
+
+
+def _folded(network: EfficientNetLite0) -> EfficientNetLite0:
+    """Put the normalisations into the convolutions: the same map, with fewer passes over it."""
+    network.double()
+    for module in network.modules():
+        if isinstance(module, _Convolution):
+            norm = cast(nn.BatchNorm2d, module.norm)
+            module.conv = fuse_conv_bn_eval(module.conv, norm)
+            module.norm = nn.Identity()
+    return network.float()
 
 
 @final
@@ -268,13 +280,15 @@ class LiteFeatures(FeatureExtractor):
         super().__init__(f"EfficientNet-Lite0, stage {stage}{ending}", dimension, batch)
         self.device = torch.device(device)
         """Where the network computes."""
-        self._network = load_lite(weights).to(self.device)
+        self._network = _folded(load_lite(weights)).to(self.device)
 
     def _check_shape(self, images: Tensor) -> None:
         check_photographs(images, SMALLEST)
 
     def _of_batch(self, images: Tensor) -> Tensor:
         u = in_range(images, self.outside).to(self.device, torch.float32)
+        # Channels last: convolutions of single channels are twice as fast.
+        u = u.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
         with exact_float32():
-            pooled = self._network.stage(u.expand(-1, 3, -1, -1), self.stage).mean(dim=(2, 3))
+            pooled: Tensor = self._network.stage(u, self.stage).mean(dim=(2, 3))
         return pooled.to(images.device)

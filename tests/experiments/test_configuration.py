@@ -22,7 +22,7 @@ def test_every_field_is_told_apart() -> None:
     changes = {
         "data": "0" * 64, "features": "other", "models": ("osmosis",), "scales": 4, "size": 9,
         "channels": 1, "crops": 2, "seeds": (0,), "contrast": 0.4, "offset": 300.0,
-        "sigma_max": 2.5, "heat_sigma": 0.01, "last_beta": 0.1, "osmosis_steps": 1,
+        "sigma_max": 2.5, "heat_sigma": 0.01, "last_beta": 0.1, "blurring_schedule": "published",
     }  # fmt: skip
     first = configuration()
     assert set(changes) == set(first.to_dict())
@@ -39,6 +39,7 @@ def test_every_field_is_told_apart() -> None:
         ({"models": ("osmosis", "osmosis")}, "models must be different ones"),
         ({"scales": 0}, "scales must be at least 2, found 0"),
         ({"channels": 2}, "channels must be 1 or 3, found 2"),
+        ({"blurring_schedule": "linear"}, "one of matched, published, found 'linear'"),
         ({"seeds": ()}, "seeds must be different numbers"),
         ({"seeds": (3, 3)}, "seeds must be different numbers"),
         ({"seeds": (-1,)}, "seed must be at least 0"),

@@ -13,6 +13,7 @@ import torch
 from experiments.cases import Means, collection, configuration
 
 from scalelib.experiments import engine
+from scalelib.experiments._models import build
 from scalelib.experiments.engine import blocks_of, run
 from scalelib.experiments.store import Store
 
@@ -101,6 +102,14 @@ def test_variances_are_those_of_the_images(whole: Path) -> None:
     expected = images.var(dim=(-2, -1)).mean(dim=-1)
     assert float(part.variances[0].mean()) == pytest.approx(float(expected.mean()), rel=1e-12)
     assert part.variances[0].trace() == pytest.approx(float(expected.var()), rel=1e-10)
+
+
+def test_small_batches_change_nothing_but_rounding() -> None:
+    model = build(configuration())["vp"]
+    whole_block = engine.measure(model, collection(), Means(), 1, 0)
+    in_parts = engine.measure(model, collection(), Means(), 1, 0, batch=3)
+    for one, other in zip(whole_block, in_parts, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-6)
 
 
 def test_foreign_images_or_features_are_refused(tmp_path: Path) -> None:

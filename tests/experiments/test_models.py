@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from experiments.cases import configuration
 
-from scalelib import Osmosis
+from scalelib import BlurringDiffusion, Osmosis
 from scalelib.experiments._models import DEVIATIONS, build, guidance_noise, processes
 from scalelib.experiments.configuration import MODELS
-from scalelib.schedules import log_blur
+from scalelib.schedules import arctan_noise, log_blur, sin2_blur
 
 LABELS = [f"image {k}" for k in range(6)]
 IMAGES = torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
@@ -49,8 +51,20 @@ def test_osmosis_is_the_filter() -> None:
     found = build(WHOLE)["osmosis"](IMAGES, LABELS, 4)
     guidance = 127.5 + 63.75 * guidance_noise(IMAGES, LABELS, 4)
     times = log_blur(3, 3.0)
-    expected = Osmosis(guidance, offset=255.0).trajectory(127.5 * (1 + IMAGES), times, steps=2)
+    expected = Osmosis(guidance, offset=255.0).exact_trajectory(127.5 * (1 + IMAGES), times)
     torch.testing.assert_close(127.5 * (1 + found[1:]), expected, rtol=0, atol=1e-3)
+
+
+def test_the_published_schedule_of_blurring_diffusion() -> None:
+    published = replace(WHOLE, blurring_schedule="published")
+    alphas, sigmas = arctan_noise(WHOLE.scales)
+    times = sin2_blur(WHOLE.scales, WHOLE.sigma_max)
+    expected = BlurringDiffusion(times, alphas, sigmas, (8, 8), d_min=1e-3)
+    factor, variance = processes(published)["blurring"].direct(WHOLE.scales)
+    assert torch.equal(factor, expected.direct(WHOLE.scales)[0])
+    assert torch.equal(variance, expected.direct(WHOLE.scales)[1])
+    other = processes(WHOLE)["blurring"].direct(WHOLE.scales)[1]
+    assert not torch.allclose(variance, other)
 
 
 def test_models_and_seeds_have_noise_of_their_own() -> None:

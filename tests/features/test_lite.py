@@ -91,8 +91,11 @@ def test_stages_have_their_channels(stage: int, dimension: int) -> None:
 
 def test_features_are_the_mean_of_the_map(network: EfficientNetLite0) -> None:
     images = wave(64)
-    expected = network.stage(images, 5).double().mean(dim=(2, 3)).float()
-    assert LiteFeatures()(images) == pytest.approx(expected, rel=1e-6, abs=1e-6)
+    expected = load_lite().double().stage(images.double(), 5).mean(dim=(2, 3))
+    plain = network.stage(images, 5).mean(dim=(2, 3))
+    # Folded normalisations round as the plain network does, and not worse.
+    allowed = 2 * float((plain - expected).abs().max())
+    assert float((LiteFeatures()(images) - expected).abs().max()) < allowed < 1e-4
 
 
 def test_float64_images_are_computed_in_float32() -> None:
