@@ -17,6 +17,7 @@ FILES = {
     "scalelib/widgets/explorer.css": "p { margin: 0 }\n",
     "book/results.json": "{}\n",
     "book/data/curve.csv": "1,2\n",
+    "book/results/compared.nc": "CDF\n",
     "constraints.txt": "numpy==2.0.0\n",
     "requirements-torch.txt": "torch==2.0.0\n",
 }

@@ -18,6 +18,7 @@ LAYERS = (
     {"learning"},
     {"propositions", "experiments"},
     {"figures", "widgets"},
+    {"comparison_figures"},
     {"cli"},
     {"__main__"},
 )
