@@ -16,7 +16,7 @@ from scalelib import _files, provenance
 from scalelib.experiments._parts import Part
 from scalelib.experiments.configuration import MODELS, REFERENCE, Configuration
 from scalelib.experiments.store import Store
-from scalelib.frechet import frechet_distance, kernel_distance
+from scalelib.frechet import frechet_distance, frechet_standard_error, kernel_distance
 from scalelib.schedules import log_blur
 
 __all__ = ["read_results", "summarise", "write_results"]
@@ -25,6 +25,7 @@ UNITS = {
     "variance": "squared grey value, images in [-1, 1]",
     "variance_error": "squared grey value, images in [-1, 1]",
     "frechet": "squared unit of the features",
+    "frechet_error": "squared unit of the features",
     "kernel": "1",
     "kernel_error": "1",
 }
@@ -47,9 +48,11 @@ def summarise(store: Store, images: int, subsets: int = 10) -> xr.Dataset:
     -------
     xarray.Dataset
         Dimensions seed, model, scale. ``frechet`` and ``kernel`` are squared distances to osmosis
-        at the same scale, ``floor`` is that of osmosis to itself with another seed (mean over
-        pairs of seeds): what remains for two samples of one law. ``variance`` is the spatial
-        variance of an image, mean over images, and ``variance_error`` its standard error.
+        at the same scale. ``frechet_error`` is the standard error by the choice of the photographs,
+        whose crops are no independent images, and ``kernel_error`` that by the choice of subsets.
+        ``floor`` is the distance of osmosis to itself with another seed (mean over pairs of
+        seeds): what remains for two samples of one law. ``variance`` is the spatial variance of an
+        image, mean over images, and ``variance_error`` its standard error for independent images.
 
     Raises
     ------
@@ -61,13 +64,20 @@ def summarise(store: Store, images: int, subsets: int = 10) -> xr.Dataset:
     for seed in configuration.seeds:
         osmosis[seed] = _whole(store, REFERENCE, seed, images)
     shape = (len(configuration.seeds), len(configuration.models), configuration.scales + 1)
-    names = ("variance", "variance_error", "frechet", "kernel", "kernel_error")
+    names = (
+        "variance",
+        "variance_error",
+        "frechet",
+        "frechet_error",
+        "kernel",
+        "kernel_error",
+    )
     values = {name: np.full(shape, np.nan) for name in names}
     for s, seed in enumerate(configuration.seeds):
         for j, model in enumerate(configuration.models):
             part = osmosis[seed] if model == REFERENCE else _whole(store, model, seed, images)
             for i in range(configuration.scales + 1):
-                found = _measured(part, osmosis[seed], i, subsets)
+                found = _measured(part, osmosis[seed], i, subsets, configuration.crops)
                 for name, value in zip(names, found, strict=True):
                     values[name][s, j, i] = value
     return _labelled(configuration, images, values, _floor(osmosis, configuration.scales))
@@ -84,19 +94,19 @@ def _whole(store: Store, model: str, seed: int, images: int) -> Part:
     return part
 
 
-def _measured(part: Part, osmosis: Part, i: int, subsets: int) -> tuple[float, ...]:
+def _measured(part: Part, osmosis: Part, i: int, subsets: int, crops: int) -> tuple[float, ...]:
     variances = part.variances[i]
-    error = (variances.trace() / variances.count) ** 0.5
+    spatial = float(variances.mean()), (variances.trace() / variances.count) ** 0.5
     if part is osmosis:
-        return float(variances.mean()), error, 0.0, 0.0, 0.0
+        return *spatial, 0.0, 0.0, 0.0, 0.0
     distance = frechet_distance(part.moments[i], osmosis.moments[i])
-    kernel = kernel_distance(
-        part.features(i),
-        osmosis.features(i),
-        subsets=subsets,
-        generator=torch.Generator().manual_seed(i),
-    )
-    return float(variances.mean()), error, distance.value, kernel.value, kernel.standard_error
+    x, y = part.features(i), osmosis.features(i)
+    # The error of all images from the first ones: it falls with the root of the number.
+    error = frechet_standard_error(x, y, torch.arange(len(x)) // crops)
+    error *= (len(x) / variances.count) ** 0.5
+    generator = torch.Generator().manual_seed(i)
+    kernel = kernel_distance(x, y, subsets=subsets, generator=generator)
+    return *spatial, distance.value, error, kernel.value, kernel.standard_error
 
 
 def _floor(osmosis: dict[int, Part], scales: int) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from scalelib.frechet.extrapolation import Extrapolation, extrapolate
 from scalelib.frechet.kernel import KernelDistance, kernel_distance
 from scalelib.frechet.metrics import FrechetMetric, KernelMetric
 from scalelib.frechet.moments import Moments
+from scalelib.frechet.uncertainty import frechet_standard_error
 
 __all__ = [
     "Extrapolation",
@@ -15,5 +16,6 @@ __all__ = [
     "Moments",
     "extrapolate",
     "frechet_distance",
+    "frechet_standard_error",
     "kernel_distance",
 ]

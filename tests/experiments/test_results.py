@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 from experiments.cases import Means, collection, configuration
 
@@ -14,7 +15,7 @@ from scalelib.experiments.configuration import Configuration
 from scalelib.experiments.engine import run
 from scalelib.experiments.results import read_results, summarise, write_results
 from scalelib.experiments.store import Store
-from scalelib.frechet import frechet_distance
+from scalelib.frechet import frechet_distance, frechet_standard_error
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,16 @@ def test_scale_0_is_the_same_for_all(results: xr.Dataset) -> None:
 def test_the_reference_has_distance_0(results: xr.Dataset) -> None:
     assert not results.frechet.sel(model="osmosis").any()
     assert (results.frechet.sel(model="blurring diffusion", scale=3) > 0).all()
+
+
+def test_the_error_takes_photographs_for_independent(store: Store, results: xr.Dataset) -> None:
+    one, other = store.load("blurring", 1), store.load("osmosis", 1)
+    assert one is not None
+    assert other is not None
+    photographs = torch.tensor([int(k / 6) for k in range(42)])
+    expected = frechet_standard_error(one.features(2), other.features(2), photographs)
+    found = results.frechet_error.sel(seed=1, model="blurring diffusion", scale=2)
+    assert float(found) == expected > 0
 
 
 def test_a_file_keeps_everything(results: xr.Dataset, tmp_path: Path) -> None:
