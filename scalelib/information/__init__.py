@@ -1,6 +1,7 @@
 """Information measures in closed form, their estimators, and tests for samples."""
 
 from scalelib.information.densities import Mixture, marginal
+from scalelib.information.equal_loss import equal_loss_beta
 from scalelib.information.estimators import (
     Estimate,
     entropy_by_neighbours,
@@ -10,6 +11,7 @@ from scalelib.information.estimators import (
     relative_entropy_by_sampling,
 )
 from scalelib.information.modes import CriticalPoints, critical_points, modes_near
+from scalelib.information.octaves import octave_information, octaves, signal_to_noise
 from scalelib.information.quadrature import (
     entropy_by_quadrature,
     relative_entropy_by_quadrature,
@@ -46,6 +48,7 @@ __all__ = [
     "entropy_by_quadrature",
     "entropy_by_sampling",
     "entropy_power",
+    "equal_loss_beta",
     "gaussian_entropy",
     "gaussian_mutual_information",
     "gaussian_relative_entropy",
@@ -54,9 +57,12 @@ __all__ = [
     "modes_near",
     "mutual_information_by_neighbours",
     "mutual_information_by_sampling",
+    "octave_information",
+    "octaves",
     "relative_entropy_by_quadrature",
     "relative_entropy_by_sampling",
     "required_count",
+    "signal_to_noise",
     "smallest_defect",
     "standard_normal_test",
 ]
