@@ -107,8 +107,9 @@ def kernel_figure(results: xr.Dataset) -> Drawing:
 
 
 def _squared(label: str) -> str:
-    """Say that the distance is squared; FID and KID are so by their definitions."""
-    return label if label.startswith(("FID", "KID")) else f"squared {label}"
+    """Say that the distance is squared, which FID and KID are by definition; two short lines."""
+    said = label if label.startswith(("FID", "KID")) else f"squared {label}"
+    return said.replace(" (", "\n(", 1)
 
 
 def _others(results: xr.Dataset) -> list[str]:

@@ -89,7 +89,7 @@ def test_osmosis_is_not_compared_with_itself() -> None:
 @pytest.mark.parametrize(
     ("features", "frechet", "kernel"),
     [
-        ("pixels 1 x 8 x 8", "squared Frechet distance (pix", "squared kernel distance (pix"),
+        ("pixels 1 x 8 x 8", "squared Frechet distance\n(pix", "squared kernel distance\n(pix"),
         (FID_FEATURES, "FID", "KID"),
     ],
 )
