@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from scalelib.cli import _compare, _train, _verify
+from scalelib.cli._messages import in_options
 from scalelib.learning import DivergenceError
 
 __all__ = ["main"]
@@ -44,13 +45,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 2
     except ValueError as error:
-        print(f"scalelib: {error}", file=sys.stderr)
+        print(f"scalelib: {in_options(str(error), options)}", file=sys.stderr)
         return 2
-    except (DivergenceError, OSError) as error:
+    except DivergenceError as error:
         print(f"scalelib: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"scalelib: {error}{options.afterwards}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
-        print("scalelib: interrupted", file=sys.stderr)
+        print(f"scalelib: interrupted{options.afterwards}", file=sys.stderr)
         return 130
 
 
@@ -58,5 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scalelib", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (add, description) in COMMANDS.items():
-        add(commands.add_parser(name, help=description, description=description))
+        command = commands.add_parser(
+            name, help=description, description=f"{description.capitalize()}."
+        )
+        command.set_defaults(arguments={}, afterwards="")
+        add(command)
     return parser

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
+from scalelib import _check
 from scalelib.cli._device import device
+from scalelib.cli._progress import progress
 from scalelib.features import (
     CosineFeatures,
     FeatureExtractor,
@@ -37,6 +33,7 @@ RESULTS = "results.nc"
 SUBSETS = 10
 """Disjoint subsets for the standard error of the kernel distance."""
 
+STAGE = 5
 FEATURES = ("lite0", "inception", "pixels", "dct")
 DEFAULTS = {
     "scales": 50,
@@ -50,72 +47,114 @@ DEFAULTS = {
     "last_beta": 0.2,
     "blurring_schedule": "matched",
 }
-HELP = {
-    "scales": "number of scales",
-    "size": "height and width of the images in pixels",
-    "crops": "crops of each image",
+IMAGES = {
+    "size": "height and width in pixels, 8 or more, 32 for lite0; images are never enlarged",
+    "crops": "random crops of each image, 1 for its centre; 20 are needed in all",
     "channels": "1 for grey values, 3 for colours",
-    "contrast": "standard deviation of the guidance images of osmosis by 127.5",
-    "offset": "of osmosis, in grey values",
-    "sigma_max": "standard deviation of the last blur, in pixels",
-    "heat_sigma": "noise of inverse heat dissipation, images in [-1, 1]",
-    "last_beta": "last noise variance of the variance preserving process",
-    "blurring_schedule": "of blurring diffusion, matched or published",
 }
+SCALE_SPACES = {
+    "scales": "number of scales, 2 or more",
+    "sigma_max": "standard deviation of the last blur in pixels",
+    "contrast": "standard deviation of osmosis' guidance images, unit 127.5 grey values",
+    "offset": "offset of osmosis in grey values, at least 765 contrast - 127.5",
+    "heat_sigma": "standard deviation of ihd's noise, images in [-1, 1]",
+    "last_beta": "last noise variance of vp, above 1e-4 and below 1",
+    "blurring_schedule": "noise of blurring: matched to linearised osmosis, or as published",
+}
+CHOICES = {"channels": (1, 3), "blurring_schedule": ("matched", "published")}
 
 
 def add_compare(parser: argparse.ArgumentParser) -> None:
     """Give a parser the options of the command compare."""
-    parser.add_argument("--data", required=True, metavar="FOLDER", help="or a name of a data set")
-    parser.add_argument("--out", required=True, type=Path, metavar="RESULTS", help="folder")
-    parser.add_argument("--models", metavar="A,B,...", help="all by default")
-    parser.add_argument("--seeds", default="0,1,2", metavar="N,N,...", help="0,1,2 by default")
-    for name, value in DEFAULTS.items():
-        text = f"{HELP[name]}; {value} by default"
-        parser.add_argument(
-            f"--{name.replace('_', '-')}", type=type(value), default=value, help=text
+    parser.epilog = (
+        "Called again with the same options, it goes on where it stopped. Exit status: 0; 1 if a "
+        "file cannot be written; 2 for bad options, images or results; 130 if interrupted."
+    )
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="RESULTS", help="folder; it is made"
+    )
+    images = parser.add_argument_group("images")
+    images.add_argument(
+        "--data",
+        required=True,
+        metavar="FOLDER",
+        help="images, or a name of them such as photographs",
+    )
+    _add_numbers(images, IMAGES)
+    images.add_argument("--skip-bad", action="store_true", help="leave out unusable images")
+    models = parser.add_argument_group("scale-spaces")
+    models.add_argument(
+        "--models",
+        metavar="A,B,...",
+        help="of vp, ihd, diffusion, blurring, osmosis, linearised, with osmosis; default: all",
+    )
+    models.add_argument("--seeds", default="0,1,2", metavar="N,N,...", help="default: 0,1,2")
+    _add_numbers(models, SCALE_SPACES)
+    _add_features(parser.add_argument_group("features"))
+    work = parser.add_argument_group("computation")
+    work.add_argument("--device", default="cpu", metavar="NAME", help="cpu (default) or cuda")
+    where = work.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=int, metavar="N", help="processes on this machine")
+    where.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster")
+    parser.set_defaults(
+        run=_compare,
+        arguments={
+            "name_or_folder": "--data",
+            "path": "--out",
+            "results": "--out",
+            "seed": "--seeds",
+            "weights": "--inception",
+            "images": "images of --size",
+        },
+        afterwards="; what has been measured is kept, and the same command goes on with it",
+    )
+
+
+def _add_numbers(group: argparse._ArgumentGroup, texts: dict[str, str]) -> None:
+    for name, text in texts.items():
+        group.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=type(DEFAULTS[name]),
+            default=DEFAULTS[name],
+            choices=CHOICES.get(name),
+            metavar=None if name in CHOICES else "X" if type(DEFAULTS[name]) is float else "N",
+            help=f"{text}; default: {DEFAULTS[name]}",
         )
-    parser.add_argument("--features", choices=FEATURES, default="lite0", help="lite0 by default")
-    parser.add_argument("--stage", type=int, default=5, help="stage of lite0; 5 by default")
-    parser.add_argument("--inception", type=Path, metavar="FILE", help="weights, for inception")
-    parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes on this machine")
-    parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster")
-    parser.add_argument("--skip-bad", action="store_true", help="leave out unusable images")
-    parser.set_defaults(run=_compare)
+
+
+def _add_features(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--features", choices=FEATURES, default="lite0", help="default: lite0")
+    group.add_argument(
+        "--stage", type=int, metavar="N", help=f"stage 1 to 8 of lite0; default: {STAGE}"
+    )
+    group.add_argument("--inception", type=Path, metavar="FILE", help="weights, for inception")
 
 
 def add_plot(parser: argparse.ArgumentParser) -> None:
     """Give a parser the options of the command plot."""
     parser.add_argument("results", type=Path, metavar="RESULTS", help="folder of a comparison")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="RESULTS itself by default")
-    parser.set_defaults(run=_plot)
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="for the figures; default: RESULTS"
+    )
+    parser.set_defaults(run=_plot, arguments={"results": "RESULTS", "path": "--out"})
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from scalelib.experiments import (  # noqa: PLC0415  (an extra, not needed by other commands)
-        Store,
-        summarise,
-        write_results,
-    )
+    from scalelib.cli._memory import check_memory  # noqa: PLC0415  (the extra experiments)
+    from scalelib.experiments import Store, summarise, write_results  # noqa: PLC0415
 
     console = Console()
     chosen = device(options.device)
-    images = Collection(
-        options.data,
-        options.size,
-        options.crops,
-        channels=options.channels,
-        skip_bad=options.skip_bad,
-    )
-    for label, reason in images.skipped.items():
-        console.print(f"Left out: {label} ({reason})", highlight=False)
-    _enough(images)
+    configuration = _configuration(options)
     features = _features(options, chosen)
-    configuration = _configuration(options, images, features)
-    store = Store(options.out, configuration)
+    images = _images(options, console)
+    configuration = replace(configuration, data=images.fingerprint, features=features.name)
+    check_memory(configuration, features.dimension, len(images), options.workers or 0)
     _few(console, len(images), features.dimension)
-    with _progress(console) as told:
+    store = Store(options.out, configuration)
+    if any(options.out.glob("parts/*")):
+        console.print(f"Going on with what has been measured in {options.out}", highlight=False)
+    with progress(console) as told:
         _work(options, store, images, features, told)
     write_results(options.out / RESULTS, summarise(store, len(images), SUBSETS))
     console.print(f"Written: {options.out / RESULTS}", highlight=False)
@@ -136,8 +175,6 @@ def _work(
     if options.workers is None and options.scheduler is None:
         run(*given, device=chosen, progress=told)
         return
-    if options.workers is not None and options.scheduler is not None:
-        raise ValueError("at most one of --workers and --scheduler must be given, found both")
     from distributed import Client, LocalCluster  # noqa: PLC0415
 
     from scalelib.experiments.cluster import run_on  # noqa: PLC0415
@@ -145,19 +182,18 @@ def _work(
     with ExitStack() as stack:
         address = options.scheduler
         if address is None:
-            if options.workers < 1:
-                raise ValueError(f"--workers must be at least 1, found {options.workers}")
             address = stack.enter_context(
                 LocalCluster(options.workers, threads_per_worker=1, dashboard_address=None)
             )
         run_on(stack.enter_context(Client(address)), *given, device=chosen, progress=told)
 
 
-def _configuration(
-    options: argparse.Namespace, images: Collection, features: FeatureExtractor
-) -> Configuration:
+def _configuration(options: argparse.Namespace) -> Configuration:
+    """Check all but images and features, so that a bad option is told before they are read."""
     from scalelib.experiments import Configuration  # noqa: PLC0415
 
+    if options.workers is not None:
+        _check.integer("workers", options.workers, low=1)
     fields = {name: getattr(options, name) for name in DEFAULTS}
     if options.models is not None:
         fields["models"] = tuple(options.models.split(","))
@@ -165,35 +201,57 @@ def _configuration(
         fields["seeds"] = tuple(int(seed) for seed in options.seeds.split(","))
     except ValueError as error:
         raise ValueError(f"--seeds must be integers, found {options.seeds!r}") from error
-    return Configuration(data=images.fingerprint, features=features.name, **fields)
+    return Configuration(data="", features="", **fields)
 
 
-def _features(options: argparse.Namespace, chosen: object) -> FeatureExtractor:
+def _features(options: argparse.Namespace, chosen: torch.device) -> FeatureExtractor:
     """Features by name. Noisy images leave [-1, 1]: the network takes them as they are.
 
     The standard Inception network reads 8-bit images and sees them clipped.
     """
+    for name, owner in (("stage", "lite0"), ("inception", "inception")):
+        if getattr(options, name) is not None and options.features != owner:
+            raise ValueError(
+                f"--{name} must come with --features {owner}, found --features {options.features}"
+            )
     shape = (options.channels, options.size, options.size)
+    found: FeatureExtractor
     match options.features:
         case "pixels":
-            return PixelFeatures(shape)
+            found = PixelFeatures(shape)
         case "dct":
-            return CosineFeatures(shape)
+            found = CosineFeatures(shape)
         case "inception":
             if options.inception is None:
                 raise ValueError("--features inception needs --inception FILE with its weights")
-            return InceptionFeatures(options.inception, outside="clip", device=str(chosen))
-    return LiteFeatures(options.stage, outside="keep", device=str(chosen))
+            found = InceptionFeatures(options.inception, outside="clip", device=chosen)
+        case _:
+            stage = STAGE if options.stage is None else options.stage
+            found = LiteFeatures(stage, outside="keep", device=chosen)
+    found(torch.zeros(1, *shape))  # raises if such images are too small for a network
+    return found
 
 
-def _enough(images: Collection) -> None:
-    """Raise before hours of work if the kernel distance would miss vectors in the end."""
+def _images(options: argparse.Namespace, console: Console) -> Collection:
+    """Images of the folder; raise if the kernel distance would miss some in the end."""
+    images = Collection(
+        options.data,
+        options.size,
+        options.crops,
+        channels=options.channels,
+        skip_bad=options.skip_bad,
+    )
+    if images.skipped:
+        console.print(f"Images left out: {len(images.skipped)}", highlight=False)
+    for label, reason in images.skipped.items():
+        console.print(f"  {label} ({reason})", highlight=False)
     least = 2 * SUBSETS
     if len(images) < least:
         raise ValueError(
             f"--crops must lead to {least} images or more for the kernel distance, "
             f"found {len(images)} in all"
         )
+    return images
 
 
 def _few(console: Console, count: int, dimension: int) -> None:
@@ -202,24 +260,9 @@ def _few(console: Console, count: int, dimension: int) -> None:
         console.print(
             f"{count} images for {dimension} features: the Frechet distance is biased upward by "
             f"a share of the order of {dimension}/{count}. Compare it with that of osmosis to "
-            "itself with another seed, which the figure shows if there are two seeds or more.",
+            "itself with another seed, which the figure shows if there are two seeds or more. "
+            "The kernel distance has no such bias.",
             highlight=False,
-        )
-
-
-@contextmanager
-def _progress(console: Console) -> Iterator[Callable[[str, int, int], None]]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("Comparing", total=None)
-        yield lambda model, done, total: bar.update(
-            task, description=model, completed=done, total=total
         )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from scalelib.cli._device import device
-from scalelib.learning import preset_images, preset_process, train
+from scalelib.learning import Trained, preset_images, preset_process, train
 
 __all__ = ["add"]
 
@@ -27,7 +27,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, help="in all; by default those of the preset")
     parser.add_argument("--seed", type=int, default=0, help="of everything random; 0 by default")
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
-    parser.set_defaults(run=_train)
+    parser.set_defaults(
+        run=_train,
+        arguments={
+            "name_or_folder": "--data",
+            "path": "--out",
+            "size": "the size of the training images",
+        },
+        afterwards="; the last checkpoint is kept, and the same command goes on from it",
+    )
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -39,6 +47,9 @@ def _train(options: argparse.Namespace) -> int:
     settings = replace(preset.settings, seed=options.seed)
     steps = preset.steps if options.steps is None else options.steps
     console.print(f"{len(images)} images, {process!r}", highlight=False)
+    if options.out.exists():
+        done = len(Trained.load(options.out).losses)
+        console.print(f"{options.out} has {done} steps: going on from there", highlight=False)
     found = train(images, process, settings, steps, path=options.out, device=chosen, progress=True)
     recent = found.losses[-100:]
     console.print(

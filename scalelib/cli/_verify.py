@@ -23,7 +23,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--process", action="append", default=[], metavar="NAME", help="repeatable")
     parser.add_argument("--seed", type=int, default=0, help="of the sampled checks; 0 by default")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the records")
-    parser.set_defaults(run=_verify)
+    parser.set_defaults(run=_verify, arguments={"label": "--only", "path": "--json"})
 
 
 def _verify(options: argparse.Namespace) -> int:

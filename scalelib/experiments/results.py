@@ -187,4 +187,11 @@ def read_results(path: str | Path) -> xr.Dataset:
     OSError, ValueError
         If it cannot be read.
     """
-    return xr.load_dataset(path, engine="scipy")
+    try:
+        found = xr.load_dataset(path, engine="scipy")
+    except (TypeError, ValueError, LookupError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(f"results must be readable, found {path}: {reason}") from error
+    if "configuration" not in found.attrs:
+        raise ValueError(f"results must be those of a comparison, found others in {path}")
+    return found

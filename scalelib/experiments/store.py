@@ -47,9 +47,10 @@ class Store:
         if not file.exists():
             if configuration is None:
                 raise ValueError(f"path must be a folder with results, found none in {self.path}")
-            if self.path.exists() and any(self.path.iterdir()):
+            # What starts with a dot may be left of a writing that was killed.
+            if self.path.exists() and any(p.name[0] != "." for p in self.path.iterdir()):
                 raise ValueError(f"path must be empty or a folder with results, found {self.path}")
-            (self.path / "parts").mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
             content = {"format": FORMAT, **configuration.to_dict()}
             _files.replace(
                 file, lambda stream: stream.write(json.dumps(content, indent=1).encode())
@@ -94,7 +95,9 @@ class Store:
     def save(self, model: str, seed: int, part: Part) -> None:
         """Replace what is stored of a model with a seed."""
         arrays: dict[str, Any] = dict(part.to_arrays())
-        _files.replace(self._file(model, seed), lambda stream: np.savez(stream, **arrays))
+        file = self._file(model, seed)
+        file.parent.mkdir(exist_ok=True)
+        _files.replace(file, lambda stream: np.savez(stream, **arrays))
 
     def _file(self, model: str, seed: int) -> Path:
         return self.path / "parts" / f"{model}-{seed}.npz"

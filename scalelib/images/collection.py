@@ -96,7 +96,8 @@ class Collection:
             reasons = [f"{label!r} ({reason})" for label, reason in self.skipped.items()]
             raise ValueError(
                 f"name_or_folder must hold usable images only, found {len(reasons)} of "
-                f"{len(reasons) + len(self._sources)} files that are not: {listed(reasons)}"
+                f"{len(reasons) + len(self._sources)} files that are not: {listed(reasons)}; "
+                "skip_bad=True leaves them out"
             )
         if not self._sources:
             raise ValueError(

@@ -43,7 +43,7 @@ def test_the_status_is_1_if_a_check_fails_or_a_control_passes(monkeypatch, capsy
 
 @pytest.mark.parametrize(
     ("option", "message"),
-    [("--only", "label must be one of"), ("--process", "process must be one of")],
+    [("--only", "--only must be one of"), ("--process", "--process must be one of")],
 )
 def test_unknown_names_end_with_status_2(capsys, option, message):
     assert cli.main(["verify", option, "none"]) == 2
@@ -54,7 +54,7 @@ def test_the_module_is_the_command():
     command = [sys.executable, "-m", "scalelib", "verify", "--only", "none"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 2
-    assert "label must be one of" in run.stderr
+    assert "--only must be one of" in run.stderr
 
 
 def test_train_writes_a_checkpoint_and_goes_on_with_it(tmp_path, capsys):
@@ -66,6 +66,8 @@ def test_train_writes_a_checkpoint_and_goes_on_with_it(tmp_path, capsys):
     assert "2/2" in printed
     assert "Mean loss of the last 2 steps: " in printed
     assert cli.main([*command, "--steps", "3", "--seed", "5"]) == 0
+    printed = capsys.readouterr().out.replace("\n", "")
+    assert f"{path} has 2 steps: going on from there" in printed
     assert len(Trained.load(path).losses) == 3
 
 
@@ -81,11 +83,11 @@ def test_another_training_in_the_file_ends_with_status_2(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--data", "no such folder"], "name_or_folder 'no such folder' must be"),
+        (["--data", "no such folder"], "--data 'no such folder' must be"),
         (["--device", "tpu"], "--device must be cpu or cuda, found 'tpu'"),
-        (["--steps", "0"], "steps must be at least 1"),
-        (["--seed", "-1"], "seed must be between 0 and"),
-        (["--out", "no/such/folder/model"], "path must be in an existing folder"),
+        (["--steps", "0"], "--steps must be at least 1"),
+        (["--seed", "-1"], "--seed must be between 0 and"),
+        (["--out", "no/such/folder/model"], "--out must be in an existing folder"),
     ],
 )
 def test_bad_options_of_train_end_with_status_2(tmp_path, capsys, options, message):
@@ -104,4 +106,7 @@ def test_a_training_that_stops_says_why(monkeypatch, tmp_path, capsys, error, st
 
     monkeypatch.setattr("scalelib.cli._train.train", stop)
     assert cli.main(["train", "--out", str(tmp_path / "model")]) == status
-    assert (str(error) or "interrupted") in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert (str(error) or "interrupted") in printed
+    # It would diverge again.
+    assert ("the same command goes on from it" in printed) == (type(error) is not DivergenceError)

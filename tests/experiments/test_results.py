@@ -74,6 +74,21 @@ def test_a_file_keeps_everything(results: xr.Dataset, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["results.nc"]
 
 
+@pytest.mark.parametrize("length", [0, 2, 40, 1000, -10])
+def test_a_damaged_file_is_refused(results: xr.Dataset, tmp_path: Path, length: int) -> None:
+    path = tmp_path / "results.nc"
+    write_results(path, results)
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(ValueError, match="results must be readable, found"):
+        read_results(path)
+
+
+def test_a_file_of_another_kind_is_refused(results: xr.Dataset, tmp_path: Path) -> None:
+    write_results(tmp_path / "other.nc", results.drop_attrs())
+    with pytest.raises(ValueError, match="results must be those of a comparison"):
+        read_results(tmp_path / "other.nc")
+
+
 def test_one_seed_has_no_floor(tmp_path: Path) -> None:
     one = configuration(seeds=(0,), models=("osmosis",))
     store = Store(tmp_path, one)

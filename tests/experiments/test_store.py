@@ -55,6 +55,22 @@ def test_other_folders_are_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+def test_a_folder_whose_making_was_cut_off_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("scalelib._files.os.fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            Store(tmp_path / "r", configuration())
+    (tmp_path / "r" / ".configuration.json.abc").touch()  # as a killed process leaves it
+    store = Store(tmp_path / "r", configuration())
+    store.save("vp", 0, some())
+    assert store.load("vp", 0) is not None
+
+
 def test_a_full_disk_leaves_the_previous_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
