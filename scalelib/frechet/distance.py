@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+import scipy.linalg
 import torch
 from torch import Tensor
 
@@ -11,8 +13,10 @@ from scalelib.frechet.moments import Moments, check_same_features
 
 __all__ = ["FrechetDistance", "frechet_distance"]
 
-TRUSTED = 1e-10
-"""Rounding of the fast eigenvalues that is let pass, relative to both traces together."""
+TRUSTED = 1e-7
+"""Rounding of fast eigenvalues that is let pass, relative to the squared distance itself."""
+
+EPS = torch.finfo(torch.float64).eps
 
 NEGATIVE = 1e-8
 """Negative distance that counts as rounding, relative to both traces together."""
@@ -66,8 +70,12 @@ def frechet_distance(one: Moments, other: Moments) -> FrechetDistance:
     :math:`(C_1 C_2)^{1/2}`: no root of a matrix, and no imaginary part. The product has as many
     rows and columns as the samples have vectors, if these are fewer than features.
 
-    The singular values are roots of eigenvalues where these are safe from rounding, else a
-    singular value decomposition finds them, in about three times the time.
+    The singular values are the roots of the eigenvalues of :math:`C_1 C_2`. For samples larger
+    than d these are a symmetric problem after one Cholesky factorisation, in about
+    :math:`3 d^3` operations. A bound of the usual size of rounding is compared with the distance:
+    where it may exceed 1e-7 of it, as for a distance much smaller than the traces or covariances
+    with a wide range of eigenvalues, a singular value decomposition of :math:`F_1 F_2^\top`
+    follows, which never squares them. It takes about five times as long.
 
     Examples
     --------
@@ -81,8 +89,8 @@ def frechet_distance(one: Moments, other: Moments) -> FrechetDistance:
     check_same_features(one, other)
     traces = one.trace() + other.trace()
     means = float((one.mean() - other.mean()).square().sum())
-    product, rest = _product(one, other)
-    covariances = traces - 2 * nuclear_norm(product, TRUSTED * traces)
+    norm, rest = _nuclear_norm(one, other, means + traces)
+    covariances = traces - 2 * norm
     found = means + covariances
     if found < -(NEGATIVE * traces + abs(rest)):
         raise ValueError(f"moments must lead to a nonnegative distance, found {found:.6g}")
@@ -90,32 +98,61 @@ def frechet_distance(one: Moments, other: Moments) -> FrechetDistance:
     return FrechetDistance(found + clipped, means, covariances, clipped, (one.count, other.count))
 
 
+def _nuclear_norm(one: Moments, other: Moments, whole: float) -> tuple[float, float]:
+    """Norm of the product of both factors, and the traces that these leave out.
+
+    The distance is ``whole`` minus twice the norm; its size says which rounding can be let pass.
+    """
+    product, rest = None, 0.0
+    if min(one.count, other.count) > one.dimension:
+        squares, wrong = _squares_of_definite(one.covariance(), other.covariance())
+    else:
+        product, rest = _product(one, other)
+        squares, wrong = _squares_of_thin(product)
+    roots = squares.clamp(min=0).sqrt()
+    # A perturbation e of a square moves its root by e / (2 root), at worst by the root of e.
+    error = float((wrong / (2 * roots)).clamp(max=wrong**0.5).sum())
+    norm = float(roots.sum())
+    if error <= TRUSTED * abs(whole - 2 * norm):
+        return norm, rest
+    if product is None:
+        product, rest = _product(one, other)
+    return float(torch.linalg.svdvals(product).sum()), rest
+
+
 def _product(one: Moments, other: Moments) -> tuple[Tensor, float]:
     (first, lost), (second, gone) = one.factor(), other.factor()
     return first @ second.T, lost + gone
 
 
-def nuclear_norm(matrix: Tensor, tolerance: float) -> float:
-    """Sum of the singular values of a matrix, to an absolute tolerance.
+def _squares_of_definite(first: Tensor, second: Tensor) -> tuple[Tensor, float]:
+    """Eigenvalues of the product of two positive definite matrices, and their rounding.
 
-    Parameters
-    ----------
-    matrix : Tensor, shape (m, n), float64
-        Any matrix.
-    tolerance : float
-        Error that is let pass; the smallest is that of a singular value decomposition.
-
-    Returns
-    -------
-    float
+    The rounding is infinite if one of them is not definite: then their factors have the answer.
     """
-    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+    wrong = EPS * len(first) ** 0.5 * float(first.norm() * second.norm())
+    # Fortran's order, for LAPACK to work in place; the matrices are symmetric.
+    left, right = first.numpy().T, second.numpy().T
+    try:
+        scipy.linalg.cholesky(right, lower=True, check_finite=False)
+        # Type 2 is C2 C1 v = w v. It factors C1; the line above sees to C2.
+        squares = scipy.linalg.eigh(
+            right,
+            left,
+            type=2,
+            eigvals_only=True,
+            driver="gv",
+            overwrite_a=True,
+            overwrite_b=True,
+            check_finite=False,
+        )
+    except scipy.linalg.LinAlgError:
+        return first.new_zeros(1), math.inf
+    return torch.from_numpy(squares), wrong
+
+
+def _squares_of_thin(product: Tensor) -> tuple[Tensor, float]:
+    """Squared singular values of a matrix, and their rounding."""
+    wide = product if product.shape[0] <= product.shape[1] else product.T
     squares = torch.linalg.eigvalsh(wide @ wide.T)
-    # A perturbation e of a square moves its root by e / (2 root), at worst by the root of e.
-    largest = float(squares[-1].clamp(min=0))
-    wrong = torch.finfo(torch.float64).eps * len(squares) ** 0.5 * largest
-    roots = squares.clamp(min=0).sqrt()
-    error = float(torch.minimum(wrong / (2 * roots), torch.tensor(wrong).sqrt()).sum())
-    if error <= tolerance:
-        return float(roots.sum())
-    return float(torch.linalg.svdvals(matrix).sum())
+    return squares, EPS * len(squares) ** 0.5 * float(squares[-1].clamp(min=0))

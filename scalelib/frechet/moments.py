@@ -176,8 +176,8 @@ class Moments:
     def factor(self) -> tuple[Tensor, float]:
         r"""Factor F of the covariance, :math:`C = F^\top F`, with as few rows as possible.
 
-        The centred features for N <= d, else the rows of a Cholesky factor with pivoting, which
-        ends where only rounding is left.
+        For N <= d these are N - 1 combinations of the centred features, else the rows of a
+        Cholesky factor with pivoting, which ends where only rounding is left.
 
         Returns
         -------
@@ -193,7 +193,9 @@ class Moments:
         """
         self._need(2)
         if self._rows is not None:
-            return self._centred() / (self.count - 1) ** 0.5, 0.0
+            centred = self._centred() / (self.count - 1) ** 0.5
+            # They sum to 0. A reflection makes this the first row, and the others are all.
+            return centred[1:] - centred[0] / (self.count**0.5 + 1), 0.0
         covariance = self.covariance()
         # Fortran's lower triangle is the upper one here: rows of the factor come out contiguous.
         packed, pivots, rank, _ = scipy.linalg.lapack.dpstrf(covariance.numpy(), lower=0)

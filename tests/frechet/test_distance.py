@@ -15,7 +15,7 @@ from torch import Tensor
 
 from scalelib import HeatDissipation, VariancePreserving
 from scalelib.frechet import Moments, frechet_distance
-from scalelib.frechet.distance import nuclear_norm
+from scalelib.frechet import distance as module
 from scalelib.information import gaussian_wasserstein
 from scalelib.schedules import linear_beta, log_blur
 
@@ -118,22 +118,94 @@ def test_a_tiny_distance_is_resolved() -> None:
     assert moved.value == pytest.approx(1e-10 * trace + mean, rel=1e-4)
 
 
-@pytest.mark.parametrize("tolerance", [0.0, 1.0])
-def test_both_ways_to_the_nuclear_norm_agree(tolerance: float) -> None:
-    matrix = normal(7, 11, 2)
-    expected = float(torch.linalg.svdvals(matrix).sum())
-    assert nuclear_norm(matrix, tolerance) == pytest.approx(expected, rel=1e-12)
+def decompositions(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """Shapes of the matrices whose singular values are asked for from now on."""
+    shapes, whole = [], torch.linalg.svdvals
+
+    def counted(matrix: Tensor) -> Tensor:
+        shapes.append(tuple(matrix.shape))
+        return whole(matrix)
+
+    monkeypatch.setattr(torch.linalg, "svdvals", counted)
+    return shapes
 
 
-def test_rounding_decides_between_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = []
-    monkeypatch.setattr(torch.linalg, "svdvals", lambda m: calls.append(m) or torch.ones(1))
-    nuclear_norm(torch.eye(4, dtype=torch.float64), 1e-10)
-    assert not calls
-    nuclear_norm(torch.tensor([[1.0, 0], [0, 1e-9]], dtype=torch.float64), 1e-10)
-    assert len(calls) == 1
-    nuclear_norm(torch.zeros(2, 2, dtype=torch.float64), 0.0)
-    assert len(calls) == 2
+@pytest.mark.parametrize("counts", [(7, 11), (11, 7), (7, 90), (90, 7), (80, 90), (20, 21)])
+def test_both_ways_agree(counts: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = moments(normal(counts[0], 20, 1)), moments(2 * normal(counts[1], 20, 2))
+    shapes = decompositions(monkeypatch)
+    fast = frechet_distance(one, other)
+    assert not shapes
+    monkeypatch.setattr(module, "TRUSTED", 0.0)
+    careful = frechet_distance(one, other)
+    assert len(shapes) == 1
+    assert fast.value == pytest.approx(careful.value, rel=1e-12)
+    assert fast.covariance_term == pytest.approx(careful.covariance_term, rel=1e-12)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.sampled_from([(60, 80), (8, 80), (8, 9)]),
+    st.floats(0, 9),
+    st.floats(-9, 0),
+    st.integers(0, 99),
+)
+def test_the_value_is_right_for_all_spectra_and_distances(
+    counts: tuple[int, int], range_: float, gap: float, seed: int
+) -> None:
+    """Standard deviations down to 1e-9 of the largest, relative distances down to 1e-9.
+
+    Whatever way is chosen, it agrees with singular values to the tolerance that is promised.
+    """
+    scales = torch.logspace(0, -range_, 12, dtype=torch.float64)
+    rotation = torch.linalg.qr(normal(12, 12, seed)).Q
+    x = normal(counts[0], 12, seed + 1) * scales @ rotation
+    y = normal(counts[1], 12, seed + 2) * scales @ rotation
+    if counts[0] == 60:
+        y = torch.cat([x, x + 10**gap * normal(60, 12, seed + 3) * scales @ rotation])
+    one, other = moments(x), moments(y)
+    found = frechet_distance(one, other)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "TRUSTED", 0.0)
+        expected = frechet_distance(one, other)
+    rounding = 1e-14 * (one.trace() + other.trace())
+    assert found.value == pytest.approx(expected.value, rel=1e-7, abs=rounding)
+
+
+@pytest.mark.parametrize(("x", "y", "careful"), [
+    (1.0, 2.0, False),
+    (1.0, 1.0 + 1e-3, False),
+    (1.0, 1.0 + 1e-7, True),
+    (1.0, 1.0, True),
+])  # fmt: skip
+@pytest.mark.parametrize("count", [5, 60])
+def test_the_distance_decides_on_the_way(
+    x: float, y: float, careful: bool, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample = normal(count, 12, 4)
+    shapes = decompositions(monkeypatch)
+    found = frechet_distance(moments(x * sample), moments(y * sample))
+    expected = (y - x) ** 2 * float(torch.cov(sample.T).trace())
+    assert found.covariance_term == pytest.approx(expected, rel=1e-6, abs=1e-13)
+    assert bool(shapes) is careful
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_covariance_without_full_rank_has_no_eigenvalues_to_trust(
+    swapped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A feature that never changes leaves its factor one row less."""
+    x, y = normal(60, 12, 4), normal(50, 12, 5)
+    x[:, 3] = 7
+    shapes = decompositions(monkeypatch)
+    pair = (moments(x), moments(y))
+    found = frechet_distance(*(reversed(pair) if swapped else pair))
+    assert shapes == [(12, 11) if swapped else (11, 12)]
+    other = torch.cov(y.T)
+    inner = torch.linalg.cholesky(other).T @ torch.cov(x.T) @ torch.linalg.cholesky(other)
+    norm = float(torch.linalg.eigvalsh(inner)[1:].sqrt().sum())
+    traces = float((torch.cov(x.T) + other).trace())
+    assert found.covariance_term == pytest.approx(traces - 2 * norm, rel=1e-10)
 
 
 @pytest.mark.parametrize("i", [1, 5, 10])
