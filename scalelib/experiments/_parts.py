@@ -46,6 +46,12 @@ class Part:
             [Moments(1, "variance") for _ in range(scales + 1)],
         )
 
+    def __sizeof__(self) -> int:
+        """Bytes: a cluster decides by them where to merge, and what to move to a disk."""
+        lists = self.moments + self.variances
+        gathered = sum(8 * m.dimension * min(m.count, m.dimension) for m in lists)
+        return gathered + sum(rows.nbytes for rows in self.rows.values())
+
     def add(self, block: int, features: Tensor, variances: Tensor) -> None:
         """Take up one block.
 

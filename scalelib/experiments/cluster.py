@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import distributed
 import torch
@@ -29,11 +30,23 @@ from scalelib.images import Collection
 
 __all__ = ["run_on"]
 
-GROUP = 2
-"""Blocks that a worker measures in one task."""
+BRANCHES = 64
+"""Parts that the client merges of one model and seed, unless there are very many images."""
 
-FAN = 4
-"""Tasks whose parts are merged on a worker before they travel."""
+GROUP = 8
+"""Blocks that a worker measures in one task, at most: what is lost when it dies."""
+
+FAN = 8
+"""Parts that are merged on a worker before they travel on."""
+
+AHEAD = 2
+"""Tasks that each thread of the workers finds waiting."""
+
+RETRIES = 2
+"""How often a task is tried again after an error: the images may lie on a network."""
+
+Key = tuple[str, int]
+"""Model and seed."""
 
 
 def run_on(
@@ -51,7 +64,7 @@ def run_on(
     Parameters
     ----------
     client : distributed.Client
-        Its workers reach the images under the same path.
+        Its workers reach the images under the same path. They may come and go.
     configuration : Configuration
         What is compared.
     collection : Collection
@@ -63,60 +76,89 @@ def run_on(
     device : device
         Where each worker computes.
     progress : callable or None
-        Told about every merged group of blocks.
+        Told about every part that arrives.
     """
     check(configuration, collection, extractor)
-    blocks = blocks_of(collection)
-    parts = {
-        (model, seed): store.load(model, seed) or empty(configuration, extractor)
-        for seed in configuration.seeds
-        for model in configuration.models
-    }
-    shared = client.scatter([configuration, collection, extractor], broadcast=True)
-    owner: dict[Any, tuple[str, int]] = {}
-    for key, part in parts.items():
-        for future in _submit(client, shared, key, missing(part, blocks), device):
-            owner[future] = key
-    waiting = Counter(owner.values())
-    total = len(blocks) * len(parts)
-    clocks = {key: Clock() for key in parts}
-    for future, found in distributed.as_completed(list(owner), with_results=True):
+    ledger = _Ledger(configuration, blocks_of(collection), extractor, store)
+    shared = Shared(configuration, collection, extractor, device)
+    client.register_plugin(shared)
+    try:
+        for key in _arriving(client, shared.name, ledger):
+            if progress is not None:
+                progress(key[0], ledger.finished, ledger.total)
+    finally:
+        client.unregister_worker_plugin(shared.name)
+
+
+def _arriving(client: distributed.Client, name: str, ledger: _Ledger) -> Iterator[Key]:
+    """Submit the branches bit by bit; enter what arrives, and tell of which model and seed."""
+    futures: Any = distributed.as_completed(with_results=True)
+    owner: dict[Any, Key] = {}
+    waiting = 0
+
+    def take() -> Key:
+        future, found = next(futures)
         key = owner.pop(future)
-        parts[key].merge(found)
-        waiting[key] -= 1
-        if progress is not None:
-            progress(key[0], sum(len(part.done) for part in parts.values()), total)
-        if not waiting[key] or clocks[key].due():
-            clocks[key].spend(partial(store.save, key[0], key[1], parts[key]))
+        ledger.enter(key, found)
+        return key
+
+    for key, branch in ledger.branches():
+        future = _submit(client, name, key, branch)
+        owner[future] = key
+        futures.add(future)
+        waiting += len(branch)
+        # A second branch is always there, so that no worker waits for the end of the first.
+        while len(owner) > 1 and waiting > _room(client):
+            before = ledger.finished
+            yield take()
+            waiting -= ledger.finished - before
+    while owner:
+        yield take()
 
 
-def _submit(
-    client: distributed.Client,
-    shared: list[Any],
-    key: tuple[str, int],
-    todo: list[int],
-    device: torch.device | str,
-) -> list[Any]:
-    """Submit the blocks of one model and seed; return the futures of their merged parts."""
-    groups = [todo[k : k + GROUP] for k in range(0, len(todo), GROUP)]
-    tasks = [client.submit(measure_group, *shared, *key, group, device) for group in groups]
-    return [client.submit(merge, tasks[k : k + FAN]) for k in range(0, len(tasks), FAN)]
+def _room(client: distributed.Client) -> int:
+    """Blocks that are in work or wait for it; some, too, for workers that have yet to come."""
+    threads: dict[str, int] = client.nthreads()
+    return max(BRANCHES, AHEAD * GROUP * sum(threads.values()))
 
 
-def measure_group(
-    configuration: Configuration,
-    collection: Collection,
-    extractor: FeatureExtractor,
-    model: str,
-    seed: int,
-    blocks: Sequence[int],
-    device: torch.device | str,
-) -> Part:
+def _submit(client: distributed.Client, name: str, key: Key, branch: list[int]) -> Any:
+    """Submit some blocks of one model and seed; return the future of their merged part."""
+    groups = [branch[k : k + GROUP] for k in range(0, len(branch), GROUP)]
+    tasks = [client.submit(measure_group, name, *key, g, retries=RETRIES) for g in groups]
+    while len(tasks) > 1:
+        parts = [tasks[k : k + FAN] for k in range(0, len(tasks), FAN)]
+        tasks = [client.submit(merge, some, priority=1) for some in parts]
+    return tasks[0]
+
+
+class Shared(distributed.WorkerPlugin):
+    """What every task needs. Workers that join later, or again, get it as well."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        collection: Collection,
+        extractor: FeatureExtractor,
+        device: torch.device | str,
+    ) -> None:
+        self.name = f"scalelib-{uuid.uuid4().hex}"  # comparisons may share the workers
+        self.configuration, self.collection = configuration, collection
+        self.extractor, self.device = extractor, device
+
+
+def measure_group(name: str, model: str, seed: int, blocks: Sequence[int]) -> Part:
     """Measure some blocks on a worker."""
-    found, chosen = empty(configuration, extractor), build(configuration)[model]
-    batch = batch_size(configuration, available(device))
+    worker = distributed.get_worker()
+    shared = cast(Shared, worker.plugins[name])
+    free, limit = available(shared.device), worker.memory_manager.memory_limit
+    if torch.device(shared.device).type == "cpu" and limit:
+        free = min(free, limit // worker.state.nthreads)
+    batch = batch_size(shared.configuration, free)
+    found = empty(shared.configuration, shared.extractor)
+    chosen, given = build(shared.configuration)[model], (shared.collection, shared.extractor)
     for block in blocks:
-        found.add(block, *measure(chosen, collection, extractor, block, seed, device, batch))
+        found.add(block, *measure(chosen, *given, block, seed, shared.device, batch))
     return found
 
 
@@ -128,3 +170,55 @@ def merge(parts: Sequence[Part]) -> Part:
     for part in parts:
         found.merge(part)
     return found
+
+
+@dataclass
+class _Open:
+    """A part that is being worked on."""
+
+    part: Part
+    left: int
+    """Branches that have not arrived."""
+    clock: Clock = field(default_factory=Clock)
+
+
+class _Ledger:
+    """Parts on their way from the store and back to it: in memory while they are worked on."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        blocks: Sequence[int],
+        extractor: FeatureExtractor,
+        store: Store,
+    ) -> None:
+        self._keys = [(m, s) for s in configuration.seeds for m in configuration.models]
+        self._blocks, self._store = blocks, store
+        self._empty = partial(empty, configuration, extractor)
+        self._open: dict[Key, _Open] = {}
+        self.total = len(blocks) * len(self._keys)
+        self.finished = 0
+
+    def branches(self) -> Iterator[tuple[Key, list[int]]]:
+        """Yield what is missing, model by model; the store is read when it is their turn."""
+        for key in self._keys:
+            part = self._store.load(*key) or self._empty()
+            self.finished += len(part.done)
+            todo = missing(part, self._blocks)
+            size = min(max(1, len(todo) // BRANCHES), GROUP * FAN**2)
+            found = [todo[k : k + size] for k in range(0, len(todo), size)]
+            if found:
+                self._open[key] = _Open(part, len(found))
+            for branch in found:
+                yield key, branch
+
+    def enter(self, key: Key, found: Part) -> None:
+        """Take up a part that has arrived; save when it is time, and let go what is whole."""
+        entry = self._open[key]
+        entry.part.merge(found)
+        entry.left -= 1
+        self.finished += len(found.done)
+        if not entry.left or entry.clock.due():
+            entry.clock.spend(partial(self._store.save, *key, entry.part))
+        if not entry.left:
+            del self._open[key]

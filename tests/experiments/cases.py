@@ -20,7 +20,7 @@ class Means(FeatureExtractor):
     """Features that cost nothing: means over squares of 4 x 4 pixels."""
 
     def __init__(self) -> None:
-        super().__init__(MEANS, 12, batch=64)
+        super().__init__(MEANS, 12, batch=16)
 
     def _check_shape(self, images: Tensor) -> None:
         assert images.shape[1:] == (3, 8, 8)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import distributed
 import pytest
@@ -34,7 +36,7 @@ class Slow(Means):
 def client() -> Iterator[distributed.Client]:
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit=None
+            n_workers=2, threads_per_worker=1, dashboard_address=":0", memory_limit=None
         ) as local,
         distributed.Client(local) as found,
     ):
@@ -61,14 +63,26 @@ def assert_same(store: Store, other: Store) -> None:
 
 
 @pytest.fixture
-def groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two blocks are all there is: let each be a task, and each task a merger of its own."""
+def tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two blocks are all there is: let each be a task, and let them be merged on a worker."""
+    monkeypatch.setattr(cluster, "BRANCHES", 1)
     monkeypatch.setattr(cluster, "GROUP", 1)
-    monkeypatch.setattr(cluster, "FAN", 1)
 
 
-def test_workers_give_the_same(
-    client: distributed.Client, alone: Store, tmp_path: Path, groups: None
+def test_workers_give_the_same(client: distributed.Client, alone: Store, tmp_path: Path) -> None:
+    store = Store(tmp_path, SMALL)
+    told: list[int] = []
+    run_on(
+        client, SMALL, collection(), Means(), store, progress=lambda _, done, __: told.append(done)
+    )
+    assert_same(store, alone)
+    assert told == list(range(1, 9))
+    plugins = client.run(lambda dask_worker: list(dask_worker.plugins))
+    assert not [name for names in plugins.values() for name in names if "scalelib" in name]
+
+
+def test_parts_are_merged_on_workers(
+    client: distributed.Client, alone: Store, tmp_path: Path, tree: None
 ) -> None:
     store = Store(tmp_path, SMALL)
     told: list[int] = []
@@ -76,24 +90,84 @@ def test_workers_give_the_same(
         client, SMALL, collection(), Means(), store, progress=lambda _, done, __: told.append(done)
     )
     assert_same(store, alone)
-    assert sorted(told) == told
-    assert told[-1] == 8
+    assert told == [2, 4, 6, 8]
 
 
-def test_a_killed_worker_changes_nothing(
-    client: distributed.Client, alone: Store, tmp_path: Path, groups: None
+@pytest.mark.parametrize("count", [1, 2])
+def test_killed_workers_change_nothing(
+    client: distributed.Client, alone: Store, tmp_path: Path, count: int
 ) -> None:
+    """One of two, and all: those that come instead must get everything they need again."""
+    client.wait_for_workers(2)
     store, killed = Store(tmp_path, SMALL), []
 
     def kill_once(*_: object) -> None:
         if not killed:
-            pid = next(iter(client.run(os.getpid).values()))
-            os.kill(pid, signal.SIGKILL)
-            killed.append(pid)
+            killed.extend(list(client.run(os.getpid).values())[:count])
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
 
     run_on(client, SMALL, collection(), Slow(), store, progress=kill_once)
-    assert killed
+    assert len(killed) == count
     assert_same(store, alone)
+
+
+def test_workers_may_come_later(alone: Store, tmp_path: Path) -> None:
+    """As on a cluster where jobs wait in a queue."""
+    store = Store(tmp_path, SMALL)
+    with (
+        distributed.LocalCluster(
+            n_workers=0, threads_per_worker=1, dashboard_address=":0", memory_limit=None
+        ) as local,
+        distributed.Client(local) as client,
+    ):
+        later = threading.Timer(0.5, local.scale, [1])
+        later.start()
+        run_on(client, SMALL, collection(), Means(), store)
+        later.join()
+    assert_same(store, alone)
+
+
+def test_little_is_in_memory_at_once(
+    client: distributed.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "BRANCHES", 1)
+    monkeypatch.setattr(cluster, "AHEAD", 0)
+    most, now = 0, 0
+
+    class Watched(Store):
+        def load(self, model: str, seed: int) -> Part | None:
+            nonlocal most, now
+            now += 1
+            most = max(most, now)
+            return super().load(model, seed)
+
+        def save(self, model: str, seed: int, part: Part) -> None:
+            nonlocal now
+            now -= 1  # each part arrives at once here, and is saved once
+            super().save(model, seed, part)
+
+    many = configuration(seeds=(0, 1, 2))
+    run_on(client, many, collection(), Means(), Watched(tmp_path, many))
+    assert now == 0
+    assert most <= 3  # of nine
+
+
+def test_batches_fit_the_memory_of_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = cluster.Shared(SMALL, collection(), Means(), "cpu")
+    worker = SimpleNamespace(
+        plugins={shared.name: shared},
+        memory_manager=SimpleNamespace(memory_limit=3000),
+        state=SimpleNamespace(nthreads=3),
+    )
+    frees: list[int] = []
+    monkeypatch.setattr(distributed, "get_worker", lambda: worker)
+    monkeypatch.setattr(cluster, "batch_size", lambda _, free: frees.append(free) or 32)
+    assert cluster.measure_group(shared.name, "vp", 0, [1]).done == {1}
+    worker.memory_manager.memory_limit = None
+    cluster.measure_group(shared.name, "vp", 0, [])
+    assert frees[0] == 1000
+    assert frees[1] > 1e6
 
 
 def test_what_is_there_is_not_computed_again(

@@ -14,6 +14,7 @@ from experiments.cases import Means, collection, configuration
 
 from scalelib.experiments import engine
 from scalelib.experiments._models import build
+from scalelib.experiments.configuration import MODELS
 from scalelib.experiments.engine import blocks_of, run
 from scalelib.experiments.store import Store
 
@@ -102,6 +103,30 @@ def test_variances_are_those_of_the_images(whole: Path) -> None:
     expected = images.var(dim=(-2, -1)).mean(dim=-1)
     assert float(part.variances[0].mean()) == pytest.approx(float(expected.mean()), rel=1e-12)
     assert part.variances[0].trace() == pytest.approx(float(expected.var()), rel=1e-10)
+
+
+def test_spatial_variance_is_exact() -> None:
+    """Also far from zero, where a single pass over the values would lose digits."""
+    images = 1000 + torch.randn(5, 3, 8, 9, generator=torch.Generator().manual_seed(0))
+    expected = images.double().var(dim=(-2, -1)).mean(dim=-1)
+    torch.testing.assert_close(engine.spatial_variance(images), expected, rtol=1e-13, atol=0)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", MODELS)
+def test_a_device_measures_what_its_noise_allows(name: str) -> None:
+    """Features wait on the CPU. Batches change only rounding there, too."""
+    small = configuration(models=("osmosis",) if name == "osmosis" else ("osmosis", name))
+    model = build(small)[name]
+    features, variances = engine.measure(model, collection(), Means(), 0, 0, "cuda")
+    again = engine.measure(model, collection(), Means(), 0, 0, "cuda", batch=5)
+    assert features.device.type == variances.device.type == "cpu"
+    torch.testing.assert_close(features, again[0], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(variances, again[1], rtol=1e-5, atol=1e-5)
+    # Another generator draws other noise: alike in the mean only. Scale 0 has none.
+    on_cpu = engine.measure(model, collection(), Means(), 0, 0)
+    torch.testing.assert_close(features[0], on_cpu[0][0], rtol=1e-5, atol=1e-5)
+    assert float((variances / on_cpu[1]).mean()) == pytest.approx(1, abs=0.2)
 
 
 def test_small_batches_change_nothing_but_rounding() -> None:

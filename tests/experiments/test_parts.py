@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 
@@ -65,3 +67,11 @@ def test_features_of_late_blocks_are_not_kept() -> None:
         found.add(block, *BLOCKS[0])
     assert list(found.rows) == [late - 1]
     assert found.moments[0].count == 10
+
+
+def test_its_size_is_known() -> None:
+    """Scatter and rows: five vectors for four features, and their float32."""
+    assert sys.getsizeof(Part.empty(2, 4, "f")) < 100
+    expected = 3 * (4 * 4 * 8 + 8 + 5 * 4 * 4)
+    assert part(0).__sizeof__() == expected
+    assert part(0, 1).__sizeof__() == expected + 3 * 5 * 4 * 4
