@@ -183,7 +183,9 @@ def _work(
         address = options.scheduler
         if address is None:
             address = stack.enter_context(
-                LocalCluster(options.workers, threads_per_worker=1, dashboard_address=None)
+                LocalCluster(
+                    n_workers=options.workers, threads_per_worker=1, dashboard_address=":0"
+                )
             )
         run_on(stack.enter_context(Client(address)), *given, device=chosen, progress=told)
 
