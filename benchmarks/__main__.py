@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from benchmarks import (
+    comparison,
     frechet,
     osmosis,
     osmosis_trajectory,
@@ -39,6 +40,9 @@ BENCHMARKS: dict[str, Callable[[Settings], Iterator[Result]]] = {
     "osmosis-trajectory": osmosis_trajectory.trajectory,
     "frechet": frechet.distance,
     "moments": frechet.moments,
+    "compare": comparison.cost,
+    "compare-bytes": comparison.moved,
+    "compare-workers": comparison.workers,
     "reverse": reverse.step,
     "reverse-memory": reverse.memory,
 }
