@@ -70,7 +70,7 @@ class DriftDiffusion:
     >>> normal = Mixture(torch.zeros(1, 1).double(), torch.ones(1).double())
     >>> narrow = Mixture(torch.ones(1, 1).double(), torch.tensor([0.25]).double())
     >>> evolution = DriftDiffusion(grid, grid.log_averages(normal))
-    >>> p = evolution.evolve(grid.averages(narrow), time=20.0, integrator="exponential")
+    >>> p = evolution.evolve(grid.averages(narrow), time=20.0)
     >>> round(grid.l1_error(p, grid.averages(normal)), 6)
     0.0
     """
@@ -119,7 +119,7 @@ class DriftDiffusion:
         p: Tensor,
         time: float,
         steps: int = 1,
-        integrator: Integrator = "implicit-euler",
+        integrator: Integrator = "exponential",
     ) -> Tensor:
         r"""Evolve a density for some time.
 
@@ -130,12 +130,12 @@ class DriftDiffusion:
         time : float
             Diffusion time s, positive; see :func:`duration`.
         steps : int
-            Steps of equal length :math:`\tau`.
-        integrator : {"implicit-euler", "sdirk2", "exponential"}
+            Steps of equal length :math:`\tau`. The exponential needs one only.
+        integrator : {"exponential", "implicit-euler", "sdirk2"}
+            ``"exponential"``: exact in time, positive; its cost grows with :math:`\tau / h^2`.
             ``"implicit-euler"``: order 1 in :math:`\tau`, positive for every :math:`\tau`.
             ``"sdirk2"``: L-stable, order 2; positive up to :attr:`positivity_bound`, beyond which
             it raises.
-            ``"exponential"``: exact in time, positive; its cost grows with :math:`\tau / h^2`.
 
         Returns
         -------

@@ -61,10 +61,10 @@ def test_the_guidance_is_stationary(case):
     assert abs(evolution.operator @ v.numpy()).max() < 1e-13
     p = grid.averages(case.bimodal)
     assert torch.allclose(evolution.steady_state(2 * p), 2 * v, rtol=1e-12)
-    late = evolution.evolve(p, 40.0)
-    assert grid.l1_error(evolution.evolve(p, 1e9), v) < 1e-9
+    late = evolution.evolve(p, 40.0, integrator="implicit-euler")
+    assert grid.l1_error(evolution.evolve(p, 1e9, integrator="implicit-euler"), v) < 1e-9
     assert grid.l1_error(late, v) > 1e-3
-    late = evolution.evolve(p, 20.0, integrator="exponential")
+    late = evolution.evolve(p, 20.0)  # exact in time, in one step
     assert grid.l1_error(late, v) < 1e-8
 
 
@@ -260,9 +260,13 @@ def test_a_border_that_holds_mass_back_raises(case):
             r"integrator must be one of \('implicit-euler', 'sdirk2', 'exponential'\), "
             "found 'euler'",
         ),
-        ({"time": 1e13}, ValueError, r"tau / spacing\^2 must be finite and in \(0, 1e\+12\)"),
         (
-            {"time": 2e6, "integrator": "exponential"},
+            {"time": 1e13, "integrator": "implicit-euler"},
+            ValueError,
+            r"tau / spacing\^2 must be finite and in \(0, 1e\+12\)",
+        ),
+        (
+            {"time": 2e6},
             ValueError,
             r"tau / spacing\^2 must be finite and in \(0, 1e\+06\)",
         ),
@@ -320,4 +324,4 @@ def test_a_drift_that_separates_has_no_steady_state():
     evolution = DriftDiffusion(grid, drift=torch.full((3,), 2.0, dtype=D))
     with pytest.raises(ValueError, match="separate the image into 4 parts"):
         evolution.steady_state(torch.ones(4))
-    assert np.isclose(float(evolution.evolve(torch.ones(4), 1e6)[-1]), 4)
+    assert np.isclose(float(evolution.evolve(torch.ones(4), 1e3)[-1]), 4)

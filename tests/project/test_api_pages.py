@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import importlib
 import inspect
 import pkgutil
@@ -66,6 +67,20 @@ def test_a_missing_name_is_seen() -> None:
     assert documented(".. automodule:: scalelib.schedules\n") == []
     page = ".. autoclass:: scalelib.VarianceExploding\n   :members:\n"
     assert documented(page) == [scalelib.VarianceExploding]
+
+
+EXAMPLES = [page for page in sorted(PAGES.glob("*.md")) if ">>>" in page.read_text("utf-8")]
+
+
+@pytest.mark.parametrize("page", EXAMPLES, ids=lambda page: page.stem)
+def test_examples_run(page: Path) -> None:
+    found = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
+    assert found.attempted > 5
+    assert found.failed == 0
+
+
+def test_pages_that_open_with_an_example() -> None:
+    assert {page.stem for page in EXAMPLES} >= {"reverse", "drift_diffusion"}
 
 
 def test_no_name_is_documented_twice() -> None:
