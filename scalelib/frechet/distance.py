@@ -35,7 +35,7 @@ class FrechetDistance:
     clipped: float
     """What was added to make the value nonnegative; 0 in almost all cases."""
     counts: tuple[int, int]
-    """Sizes of both samples. The distance is biased upward by about 1 / size."""
+    """Sizes of both samples. The distance is biased upward, about as 1 / size."""
 
 
 def frechet_distance(one: Moments, other: Moments) -> FrechetDistance:
@@ -69,6 +69,10 @@ def frechet_distance(one: Moments, other: Moments) -> FrechetDistance:
     :math:`\|\cdot\|_*` (sum of singular values) replaces the trace of
     :math:`(C_1 C_2)^{1/2}`: no root of a matrix, and no imaginary part. The product has as many
     rows and columns as the samples have vectors, if these are fewer than features.
+
+    Samples smaller than d have singular covariances. The distance is defined and exact for these
+    moments, but its upward bias is then a large share of the traces: compare only distances of
+    equal sizes, take :func:`extrapolate`, or :func:`kernel_distance`, which has no bias.
 
     The singular values are the roots of the eigenvalues of :math:`C_1 C_2`. For samples larger
     than d these are a symmetric problem after one Cholesky factorisation, in about

@@ -61,6 +61,13 @@ def test_the_last_size_is_the_whole_sample() -> None:
     )
 
 
+def test_the_features_are_those_of_the_reference() -> None:
+    named = Moments(2, "pixels")
+    named.update(normal(30, 3, 2))
+    found = extrapolate(normal(40, 2, 2), named, 2, generator=torch.Generator())
+    assert found.sizes == (4, 40)
+
+
 def test_bad_input() -> None:
     with pytest.raises(ValueError, match=r"shape \(N, d\), found \(3,\)"):
         extrapolate(torch.zeros(3), reference(), generator=torch.Generator())

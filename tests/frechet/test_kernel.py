@@ -86,6 +86,27 @@ def test_unbiased_and_covered_by_its_error(shift: float) -> None:
     assert float(errors.square().mean().sqrt() / values.std()) == pytest.approx(1, abs=0.35)
 
 
+def test_two_subsets_have_the_error_of_two_values() -> None:
+    """Their mean has half of their difference, |a - b| / 2, for its standard error.
+
+    Each of two subsets takes two rows of x, which is one pair; y is constant.
+    """
+    x, y = torch.tensor([[1.0], [2.0], [3.0], [5.0]]), torch.zeros(4, 1)
+    found = kernel_distance(x, y, subsets=2, generator=source())
+    pairs = [((0, 1), (2, 3)), ((0, 2), (1, 3)), ((0, 3), (1, 2))]
+    values = [[kernel(x[i], x[j]) + 1 - 2 for i, j in pair] for pair in pairs]
+    expected = [(sum(v) / 2, abs(v[0] - v[1]) / 2) for v in values]
+    assert (found.value, found.standard_error) in [pytest.approx(e, rel=1e-12) for e in expected]
+
+
+def test_float32_features_are_taken_in_float64() -> None:
+    x, y = normal(40, 2, source(1)).float(), normal(50, 2, source(2)).float()
+    single, double = (
+        kernel_distance(*p, generator=source()) for p in ((x, y), (x.double(), y.double()))
+    )
+    assert single == double
+
+
 def test_the_generator_decides() -> None:
     x, y = normal(40, 2, source(1)), normal(50, 2, source(2))
     first, again, other = (kernel_distance(x, y, generator=source(k)) for k in (3, 3, 4))

@@ -58,6 +58,12 @@ def test_reset_forgets(kind: type[FrechetMetric] | type[KernelMetric]) -> None:
     assert fed(metric).compute() == fed(kind(3)).compute()
 
 
+def test_reset_keeps_the_name_of_the_features() -> None:
+    metric = FrechetMetric(3, "pixels")
+    metric.reset()
+    assert (metric.reference.features, metric.sample.features) == ("pixels", "pixels")
+
+
 def test_batches_may_be_overwritten() -> None:
     batch, metric = X.double(), KernelMetric(3)
     metric.update(batch, reference=True)
