@@ -265,6 +265,7 @@ def _log_likelihood(log_prior: Tensor, pixels: Tensor, y: Tensor, total: Tensor)
         if not bool(noisy.all()):
             off[rows] = gap[:, ~noisy].amax(dim=1)
     possible = log_prior.isfinite()
+    # Pixels as given, before any transform: closer than the modes that a posterior compares.
     rounding = 64 * torch.finfo(pixels.dtype).eps * float(pixels.abs().max())
     fits = possible & (off <= rounding)
     if not bool(fits.any()):
