@@ -190,6 +190,17 @@ def test_the_distance_decides_on_the_way(
     assert bool(shapes) is careful
 
 
+def test_a_single_square_of_rounding_is_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its root is at most that of the rounding, 1e-8 of the largest; the distance is large."""
+    x, y = normal(8, 20, 1), 3 * normal(9, 20, 2)
+    x[1] = x[0]
+    shapes = decompositions(monkeypatch)
+    fast = frechet_distance(moments(x), moments(y))
+    assert not shapes
+    monkeypatch.setattr(module, "TRUSTED", 0.0)
+    assert fast.value == pytest.approx(frechet_distance(moments(x), moments(y)).value, rel=1e-7)
+
+
 @pytest.mark.parametrize("swapped", [False, True])
 def test_a_covariance_without_full_rank_has_no_eigenvalues_to_trust(
     swapped: bool, monkeypatch: pytest.MonkeyPatch
@@ -244,7 +255,25 @@ def test_a_covariance_that_is_none_is_refused(tmp_path: Path) -> None:
     np.savez(path, **arrays)
     broken = Moments.load(path)
     with pytest.raises(ValueError, match="must have a positive semidefinite covariance, found"):
+        broken.factor()
+    with pytest.raises(ValueError, match="must have a positive semidefinite covariance, found"):
         frechet_distance(broken, moments(normal(9, 2, 1)))
+
+
+@pytest.mark.parametrize("excess", [1e-9, 1e-7])
+def test_negative_mass_is_reported_or_refused(
+    excess: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = moments(normal(30, 4, 0))
+    trace = found.trace()
+    monkeypatch.setattr(module, "_nuclear_norm", lambda *_: (trace * (1 + excess), 0.0))
+    if excess < module.NEGATIVE:
+        clipped = frechet_distance(found, found)
+        assert clipped.value == 0
+        assert clipped.clipped == pytest.approx(2 * excess * trace, rel=1e-5)
+        return
+    with pytest.raises(ValueError, match="must lead to a nonnegative distance, found -"):
+        frechet_distance(found, found)
 
 
 def test_other_features_are_refused() -> None:
