@@ -251,7 +251,7 @@ def test_a_covariance_that_is_none_is_refused(tmp_path: Path) -> None:
     moments(normal(9, 2, 0)).save(path)
     with np.load(path) as stored:
         arrays = dict(stored)
-    arrays["scatter"] = np.diag([1.0, -1.0])
+    arrays["scatter"] = np.diag([2.0, -1.0])
     np.savez(path, **arrays)
     broken = Moments.load(path)
     with pytest.raises(ValueError, match="must have a positive semidefinite covariance, found"):
