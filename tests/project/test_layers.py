@@ -17,7 +17,8 @@ LAYERS = (
     {"drift_diffusion", "reverse"},
     {"learning"},
     {"propositions", "experiments"},
-    {"figures", "widgets"},
+    {"figures"},
+    {"widgets"},
     {"cli"},
     {"__main__"},
 )
