@@ -12,5 +12,7 @@ except ModuleNotFoundError as error:
 from scalelib.widgets._bundle import bundle
 from scalelib.widgets.base import Widget
 from scalelib.widgets.beta_bound import BetaBound
+from scalelib.widgets.permutation_invariance import PermutationInvariance
+from scalelib.widgets.semigroup import Semigroup
 
-__all__ = ["BetaBound", "Widget", "bundle"]
+__all__ = ["BetaBound", "PermutationInvariance", "Semigroup", "Widget", "bundle"]

@@ -77,16 +77,19 @@ const CUT = {
         : { x1: 0, x2: width, y1: place, y2: place };
     return [shape("line", { class: "rule", ...ends })];
   },
-  lines: ({ points, series, dashed = false }, x, y) => [
-    shape("path", { class: `line s${series}${dashed ? " dashed" : ""}`, d: path(points, x, y) }),
-  ],
+  lines: ({ points, series, dashed = false, thin = false }, x, y) => {
+    const look = `line s${series}${dashed ? " dashed" : ""}${thin ? " thin" : ""}`;
+    return [shape("path", { class: look, d: path(points, x, y) })];
+  },
 };
 
 function dots({ x: { domain: wide }, y: { domain: tall }, dots: all = [] }, x, y) {
   const within = (value, [low, high]) => low <= value && value <= high;
   return all
     .filter(({ at: [a, b] }) => within(a, wide) && within(b, tall))
-    .map(({ at: [a, b], series }) => shape("circle", { class: `dot s${series}`, cx: x(a), cy: y(b), r: 5 }));
+    .map(({ at: [a, b], series, radius = 5 }) =>
+      shape("circle", { class: `dot s${series}`, cx: x(a), cy: y(b), r: radius }),
+    );
 }
 
 /** Swatches and names, [series, name, kind]; kind is line, dashed, band or bar. */
@@ -100,8 +103,8 @@ function legend(entries) {
 
     show({ x, y, ...marks }): an axis is { domain, label, log, ticks, format }; marks are lists of
     bands { from, to, series }, bars { from, to, height, series }, rules { at, axis },
-    lines { points, series, dashed } and dots { at: [x, y], series }, drawn in this order. What lies
-    outside of the domains is not shown. Series 1 to 7 have the colours of the style sheet. */
+    lines { points, series, dashed, thin } and dots { at: [x, y], series, radius }, drawn in this
+    order. What lies outside of the domains is not shown. Series 1 to 7 have the colours of the style sheet. */
 export function chart({ label, height = 250, entries = [] }) {
   const svg = shape("svg", { role: "img", "aria-label": label, height });
   const node = element("div", { class: "chart" }, svg);

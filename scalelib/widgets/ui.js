@@ -107,7 +107,7 @@ export function select(model, name, { label, options }) {
   follow(model, [name], () => {
     list.selectedIndex = options.findIndex(([value]) => value === model.get(name));
   });
-  return element("div", { class: "control" }, element("label", { for: id }, label), list);
+  return element("div", { class: "control list" }, element("label", { for: id }, label), list);
 }
 
 /** Check box for a Boolean trait. */

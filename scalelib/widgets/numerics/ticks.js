@@ -1,10 +1,12 @@
 // Places of the ticks of an axis, and their names.
 
-/** Round places from low to high, about `count` of them. */
+/** Round places from low to high; their number is as close to `count` as it gets. */
 export function linearTicks(low, high, count) {
   const rough = (high - low) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((f) => f * power).find((s) => s >= rough * (1 - 1e-9));
+  const distance = (step) => Math.abs(Math.log(step / rough));
+  const steps = [1, 2, 5, 10].map((f) => f * power);
+  const step = steps.reduce((best, s) => (distance(s) < distance(best) ? s : best));
   const first = Math.ceil(low / step - 1e-9);
   const last = Math.floor(high / step + 1e-9);
   return Array.from({ length: last - first + 1 }, (_, i) => (first + i) * step);
