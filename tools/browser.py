@@ -19,6 +19,7 @@ from playwright.sync_api import (
     BrowserContext,
     ConsoleMessage,
     Error,
+    Locator,
     Page,
     Response,
     Route,
@@ -61,6 +62,11 @@ LOOK = """() => {
       wide.scrollWidth > wide.clientWidth ? [wide.scrollWidth - wide.clientWidth] : [],
   };
 }"""
+
+WIDGET = ".scalelib-widget"
+VIEW_TAG = '<script type="application/vnd.jupyter.widget-view+json">'
+PATIENCE = 20000  # milliseconds; a busy machine needs seconds for the widget manager
+OTHER_TEXT = "([widget, text]) => widget.querySelector('.readout').textContent !== text"
 
 
 @dataclass(frozen=True)
@@ -165,3 +171,47 @@ def visit(
         return {kind: what for kind, what in found.items() if what}
     finally:
         page.close()
+
+
+def widget_pages(html: Path) -> list[str]:
+    """Names of the built pages with widgets."""
+    return [name for name in chapters(html) if VIEW_TAG in (html / name).read_text("utf-8")]
+
+
+def operate(context: BrowserContext, base: str, name: str) -> dict[str, Any]:
+    """Press a key in every widget of a page; return problems by kind, empty if there are none.
+
+    The first slider or list of a widget must change its readout.
+    """
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    try:
+        seen: dict[str, list[Any]] = _watch(page, base)
+        page.goto(f"{base}/{name}", wait_until="load")
+        expected = page.content().count(VIEW_TAG)
+        try:
+            page.wait_for_function(f"document.querySelectorAll('{WIDGET}').length === {expected}")
+        except Error:
+            seen["widgets that do not appear"] = [expected - page.locator(WIDGET).count()]
+        seen["widgets that do not answer"] = [
+            widget.get_attribute("aria-label")
+            for widget in page.locator(WIDGET).all()
+            if not _answers(page, widget)
+        ]
+        return {kind: what for kind, what in seen.items() if what}
+    finally:
+        page.close()
+
+
+def _answers(page: Page, widget: Locator) -> bool:
+    """Press the arrow keys in the first control: one of them leads to another value."""
+    readout, control = widget.locator(".readout"), widget.locator("input[type=range], select").first
+    before = readout.text_content()
+    for key in ("ArrowRight", "ArrowLeft"):
+        control.press(key)
+        try:
+            page.wait_for_function(OTHER_TEXT, arg=[widget.element_handle(), before], timeout=3000)
+            return True
+        except Error:
+            continue
+    return False

@@ -69,8 +69,8 @@ def draws(source: str, drawing: set[str]) -> bool:
 
 
 def drawing_names(source: str) -> set[str]:
-    """Names that a cell imports from pyplot or from ``scalelib.figures``."""
-    modules = {"matplotlib.pyplot", "scalelib.figures"}
+    """Names that a cell imports from pyplot, ``scalelib.figures`` or ``scalelib.widgets``."""
+    modules = {"matplotlib.pyplot", "scalelib.figures", "scalelib.widgets"}
     names = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):

@@ -12,6 +12,7 @@ import browser
 
 HTML = Path(__file__).resolve().parents[2] / "_build/html"
 PAGES = browser.chapters(HTML) if HTML.is_dir() else []
+WITH_WIDGETS = browser.widget_pages(HTML) if HTML.is_dir() else []
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(browser.chromium() is None, reason="no Chromium on this machine"),
@@ -40,8 +41,19 @@ def test_page_is_sound(context: BrowserContext, base: str, name: str) -> None:
     assert browser.visit(context, base, name) == {}
 
 
+@pytest.mark.parametrize("name", WITH_WIDGETS)
+def test_widgets_answer_the_keyboard(context: BrowserContext, base: str, name: str) -> None:
+    assert browser.operate(context, base, name) == {}
+
+
 def test_there_are_pages(html: Path) -> None:
     assert "book/intro.html" in browser.chapters(html)
+    assert "book/entropy.html" in browser.widget_pages(html)
+
+
+def test_the_widget_manager_is_loaded_where_there_are_widgets(html: Path) -> None:
+    loaded = [n for n in PAGES if "vendor/embed-amd.js" in (html / n).read_text("utf-8")]
+    assert loaded == WITH_WIDGETS
 
 
 BROKEN = """<!doctype html><html lang="en"><body><article>

@@ -37,21 +37,23 @@ class SmallBook:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
-    def configure(self, extension: str, **settings: object) -> None:
-        """Write the configuration, with one of the book's own extensions."""
+    def configure(self, *extensions: str, style: Path | None = None, **settings: object) -> None:
+        """Write the configuration, with some of the book's own extensions and its style sheet."""
         execute = {
             "execute_notebooks": "cache",
             "raise_on_error": True,
             "stderr_output": "error",
         }
         sphinx = {
-            "local_extensions": {extension: EXTENSIONS},
+            "local_extensions": dict.fromkeys(extensions, EXTENSIONS),
             "recursive_update": True,
             "config": {
-                "extensions": [*BASIC, extension],
+                "extensions": [*BASIC, *extensions],
                 "html_context": {"default_mode": "auto"},
             },
         }
+        if style:
+            sphinx["config"] |= {"html_static_path": [str(style)], "html_css_files": ["book.css"]}
         config = {"title": "t", "only_build_toc_files": True, "execute": execute, "sphinx": sphinx}
         self.write("_config.yml", yaml.safe_dump({**config, **settings}))
         self.write("_toc.yml", "format: jb-book\nroot: book/page\n")

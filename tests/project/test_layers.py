@@ -17,8 +17,8 @@ LAYERS = (
     {"drift_diffusion", "reverse"},
     {"learning"},
     {"propositions", "experiments"},
-    {"figures", "widgets"},
-    {"comparison_figures"},
+    {"figures"},
+    {"comparison_figures", "widgets"},
     {"cli"},
     {"__main__"},
 )

@@ -1,0 +1,18 @@
+"""Interactive figures: the same files serve a notebook with a kernel and a page without one."""
+
+try:
+    import anywidget as _anywidget  # noqa: F401
+except ModuleNotFoundError as error:
+    if error.name != "anywidget":
+        raise
+    raise ModuleNotFoundError(
+        "anywidget must be installed for widgets: pip install 'scalelib[book]'", name="anywidget"
+    ) from error
+
+from scalelib.widgets._bundle import bundle
+from scalelib.widgets.base import Widget
+from scalelib.widgets.beta_bound import BetaBound
+from scalelib.widgets.permutation_invariance import PermutationInvariance
+from scalelib.widgets.semigroup import Semigroup
+
+__all__ = ["BetaBound", "PermutationInvariance", "Semigroup", "Widget", "bundle"]
