@@ -38,7 +38,7 @@ FINEST_SOLVE = 1e-15
 """Smallest residual asked of a solve: below it there is nothing but rounding."""
 
 ROUNDING = 1e-14
-"""Changes of a vector of length 1 that are rounding errors: no ratio can be taken of them."""
+"""Least noise in changes of a vector of length 1: no ratio can be taken of them."""
 
 
 def evolve(
@@ -109,9 +109,10 @@ def _window(
         space.extend(goal)
         before, weights = weights, space.exponential(durations)
         changes.append(_change(before, weights))
-        left = size * torch.where(space.exhausted, 0.0, limit_error(changes))
         # The exponential depends on E with a derivative of at most length / gamma.
-        solved = size * space.solve_error / STEP
+        noise = space.solve_error / STEP
+        left = size * torch.where(space.exhausted, 0.0, limit_error(changes, noise))
+        solved = size * noise
         enough = bool((left <= torch.maximum(allowed - solved, solved)).all())
         if enough or len(changes) == LARGEST_DIMENSION:
             return space.combine(weights, size), left + solved
@@ -125,19 +126,21 @@ def _change(before: Tensor, after: Tensor) -> Tensor:
     return largest
 
 
-def limit_error(changes: list[Tensor]) -> Tensor:
+def limit_error(changes: list[Tensor], noise: Tensor) -> Tensor:
     """Distance to the limit, from the changes by 1, 2, ... more dimensions.
 
     The changes are continued as a geometric series. Its ratio is the larger one of the last two,
     and three changes must be known: a first guess may fade to 0 while slow modes are to come.
+    Changes below ``noise``, what errors of the solves cause, stagnate and have no such ratio.
     """
     if len(changes) < 3:
         return torch.full_like(changes[-1], torch.inf)
     earlier, previous, last = changes[-3:]
     ratio = torch.where(last > 0, torch.maximum(last / previous, previous / earlier), 0.0)
     error = torch.where(ratio < 1, torch.maximum(last, ratio * previous) / (1 - ratio), torch.inf)
-    rounding = torch.maximum(torch.maximum(last, previous), earlier) <= ROUNDING
-    return torch.where(rounding, ROUNDING, error)
+    floor = noise.clamp(min=ROUNDING)
+    stagnant = torch.maximum(torch.maximum(last, previous), earlier) <= floor
+    return torch.where(stagnant, torch.minimum(error, floor), error)
 
 
 class Lanczos:
