@@ -134,7 +134,7 @@ def workers(settings: Settings) -> Iterator[Result]:
             runs += 1
             run_on(client, what, images, features, Store(folder / str(runs), what))
 
-        short = Configuration(**{**configuration.to_dict(), "scales": 2})
+        short = Configuration(**{**configuration.to_dict(), "scales": 3})
         for client in clients.values():
             run(client, short)
         seconds = interleave(
