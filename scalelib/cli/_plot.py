@@ -25,6 +25,7 @@ def plot(options: argparse.Namespace) -> int:
             f"{options.results}: run scalelib compare to its end first"
         )
     results = read_results(options.results / RESULTS)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, figure in FIGURES.items():
         path = folder / f"{name}.svg"
         figure(results).save(path)

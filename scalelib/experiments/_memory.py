@@ -10,7 +10,7 @@ from scalelib.experiments.configuration import Configuration
 
 __all__ = ["available", "batch_size"]
 
-COPIES = 6
+COPIES = 8
 """Float32 arrays of the size of a trajectory that are alive at the same time, at most."""
 
 SHARE = 1 / 8

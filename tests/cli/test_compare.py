@@ -332,11 +332,9 @@ def test_results_that_are_none_are_refused(
     assert "RESULTS" in capsys.readouterr().err
 
 
-def test_figures_need_a_folder(
-    done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert cli.main(["plot", str(done), "--out", str(tmp_path / "none")]) == 1
-    assert "No such file or directory" in capsys.readouterr().err
+def test_the_folder_of_the_figures_is_made(done: Path, tmp_path: Path) -> None:
+    assert cli.main(["plot", str(done), "--out", str(tmp_path / "a" / "b")]) == 0
+    assert (tmp_path / "a" / "b" / "variance.svg").exists()
 
 
 def test_too_few_images_are_refused_before_the_work(
