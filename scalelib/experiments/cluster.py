@@ -92,7 +92,8 @@ def run_on(
 
 def _arriving(client: distributed.Client, name: str, ledger: _Ledger) -> Iterator[Key]:
     """Submit the branches bit by bit; enter what arrives, and tell of which model and seed."""
-    futures: Any = distributed.as_completed(with_results=True)
+    # The loop of this client: the default is that of the client that was made last.
+    futures: Any = distributed.as_completed(loop=client.loop, with_results=True)
     owner: dict[Any, Key] = {}
     waiting = 0
 
