@@ -35,7 +35,7 @@ class Configuration:
     :func:`~scalelib.schedules.log_blur`. Blurring diffusion has the noise of
     :func:`~scalelib.schedules.matched_sigma`, or with the published schedule times and noise of
     :func:`~scalelib.schedules.sin2_blur` and :func:`~scalelib.schedules.arctan_noise`. Osmosis has
-    the guidance image :math:`v = 127.5 (1 + c\, g)` in grey values with the contrast c and white
+    the guidance image :math:`v = 127.5 (1 + s\, g)` in grey values with the contrast s and white
     standard normal g, one for each image.
 
     Raises
