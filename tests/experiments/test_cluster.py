@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import distributed
 import pytest
@@ -125,6 +126,30 @@ def test_workers_may_come_later(alone: Store, tmp_path: Path) -> None:
         later.start()
         run_on(client, SMALL, collection(), Means(), store)
         later.join()
+    assert_same(store, alone)
+
+
+def test_a_client_made_later_is_left_alone(
+    client: distributed.Client, alone: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each client has an event loop of its own. In that of another one a result may arrive unseen,
+    # but rarely, so that the loop itself is looked at.
+    loops = []
+
+    class Watched(distributed.as_completed):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            loops.append(self.loop)
+
+    monkeypatch.setattr(distributed, "as_completed", Watched)
+    store = Store(tmp_path, SMALL)
+    with (
+        distributed.LocalCluster(n_workers=0, dashboard_address=None) as local,
+        distributed.Client(local) as other,
+    ):
+        run_on(client, SMALL, collection(), Means(), store)
+        assert loops == [client.loop]
+        assert other.loop is not client.loop
     assert_same(store, alone)
 
 
