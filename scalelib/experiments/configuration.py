@@ -71,7 +71,7 @@ class Configuration:
     last_beta: float = 0.2
     """Last noise variance of the variance preserving process; the first is 1e-4."""
     blurring_schedule: str = "matched"
-    """Schedule of blurring diffusion: that of linearised osmosis, or the published one."""
+    """Whether blurring diffusion has the noise of linearised osmosis or the published schedule."""
 
     def __post_init__(self) -> None:
         """Check every field at once, so that nothing is found wrong after hours."""
