@@ -35,7 +35,7 @@ def variance_figure(results: xr.Dataset) -> Drawing:
     Parameters
     ----------
     results : xarray.Dataset
-        What :func:`scalelib.experiments.summarise` returns.
+        What :func:`~scalelib.experiments.summarise` returns.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def frechet_figure(results: xr.Dataset) -> Drawing:
     Parameters
     ----------
     results : xarray.Dataset
-        What :func:`scalelib.experiments.summarise` returns.
+        What :func:`~scalelib.experiments.summarise` returns.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def kernel_figure(results: xr.Dataset) -> Drawing:
     Parameters
     ----------
     results : xarray.Dataset
-        What :func:`scalelib.experiments.summarise` returns.
+        What :func:`~scalelib.experiments.summarise` returns.
 
     Returns
     -------

@@ -20,7 +20,9 @@ __all__ = ["BetaBound"]
 class BetaBound(Widget):
     r"""Change of the entropy of Gaussian data in a variance preserving step, and the printed claim.
 
-    .. math:: H(U_1) - H(U_0) = \tfrac n2 \ln(1 - \beta + \beta / c) , \qquad U_0 \sim N(0, c I)
+    .. math:: \Delta H = \tfrac n2 \ln(1 - \beta + \beta / c)
+
+    is the change for data :math:`U_0 \sim N(0, c I)`.
 
     Parameters
     ----------
