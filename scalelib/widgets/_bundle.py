@@ -21,14 +21,14 @@ class _Module:
     exports: list[str] = field(default_factory=list)
 
 
-def bundle(entry: str, folder: Path = FOLDER) -> str:
+def bundle(entry: str, folder: Path | None = None) -> str:
     """Join a module and all that it imports into a single module.
 
     Parameters
     ----------
     entry : str
         File name of the module of a widget, such as ``"beta_bound.js"``.
-    folder : Path
+    folder : Path or None
         Where it lies; by default beside this file.
 
     Returns
@@ -59,7 +59,8 @@ def bundle(entry: str, folder: Path = FOLDER) -> str:
     """
     parts: list[str] = []
     exports: dict[Path, list[str]] = {}
-    _add((folder / entry).resolve(), [], folder.resolve(), parts, exports)
+    folder = (FOLDER if folder is None else folder).resolve()
+    _add((folder / entry).resolve(), [], folder, parts, exports)
     return "\n".join(parts)
 
 
