@@ -37,6 +37,9 @@ SOLVE_SHARE = 0.05
 FINEST_SOLVE = 1e-15
 """Smallest residual asked of a solve: below it there is nothing but rounding."""
 
+STAGNANT = 12
+"""Changes in a row, as small as errors of the solves, that end the series: slow modes come late."""
+
 ROUNDING = 1e-14
 """Least noise in changes of a vector of length 1: no ratio can be taken of them."""
 
@@ -139,8 +142,10 @@ def limit_error(changes: list[Tensor], noise: Tensor) -> Tensor:
     ratio = torch.where(last > 0, torch.maximum(last / previous, previous / earlier), 0.0)
     error = torch.where(ratio < 1, torch.maximum(last, ratio * previous) / (1 - ratio), torch.inf)
     floor = noise.clamp(min=ROUNDING)
-    stagnant = torch.maximum(torch.maximum(last, previous), earlier) <= floor
-    return torch.where(stagnant, torch.minimum(error, floor), error)
+    rounding = torch.maximum(torch.maximum(last, previous), earlier) <= ROUNDING
+    stagnant = torch.stack(changes[-STAGNANT:]).amax(dim=0) <= floor
+    found = rounding | (stagnant if len(changes) >= STAGNANT else rounding)
+    return torch.where(found, torch.minimum(error, floor), error)
 
 
 class Lanczos:

@@ -21,7 +21,7 @@ def test_a_batch_has_one_image_at_least_and_a_block_at_most() -> None:
 
 def test_a_batch_fits() -> None:
     large = configuration(size=512, scales=50, channels=3)
-    count = batch_size(large, 16 * GIB)
+    count = batch_size(large, 64 * GIB)
     trajectory = 51 * 3 * 512**2 * 4
     assert 1 < count < BLOCK
-    assert 4 * count * trajectory < 16 * GIB
+    assert 4 * count * trajectory < 64 * GIB
