@@ -142,10 +142,10 @@ def limit_error(changes: list[Tensor], noise: Tensor) -> Tensor:
     ratio = torch.where(last > 0, torch.maximum(last / previous, previous / earlier), 0.0)
     error = torch.where(ratio < 1, torch.maximum(last, ratio * previous) / (1 - ratio), torch.inf)
     floor = noise.clamp(min=ROUNDING)
-    rounding = torch.maximum(torch.maximum(last, previous), earlier) <= ROUNDING
-    stagnant = torch.stack(changes[-STAGNANT:]).amax(dim=0) <= floor
-    found = rounding | (stagnant if len(changes) >= STAGNANT else rounding)
-    return torch.where(found, torch.minimum(error, floor), error)
+    ended = torch.maximum(torch.maximum(last, previous), earlier) <= ROUNDING
+    if len(changes) >= STAGNANT:
+        ended |= torch.stack(changes[-STAGNANT:]).amax(dim=0) <= floor
+    return torch.where(ended, torch.minimum(error, floor), error)
 
 
 class Lanczos:
