@@ -9,7 +9,7 @@ import { fixed } from "./numerics/ticks.js";
 import { button, follow, frame, range, readout, select, slider, tween, write } from "./ui.js";
 
 const BETAS = linearBeta(20, 1e-3, 0.4);
-const COUNT = 1000; // particles of each route
+const COUNT = 2000; // particles of each route
 const SHOWN = 14; // of them with a path
 const PERMUTATIONS = 199;
 const LEVEL = 0.01;

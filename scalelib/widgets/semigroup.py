@@ -28,7 +28,7 @@ class Semigroup(Widget):
     .. math:: K_{k,i} = K_{j,i} \circ K_{k,j}
 
     One pixel under the variance preserving process with ``linear_beta(20, 1e-3, 0.4)``. At scale 0
-    it is 0.8 or -0.8, equally likely. The browser draws 1000 particles for each route and
+    it is 0.8 or -0.8, equally likely. The browser draws 2000 particles for each route and
     compares them by the energy distance, with the p-value of 199 permutations.
 
     Parameters
