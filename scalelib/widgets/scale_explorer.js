@@ -3,12 +3,14 @@
 import {
   conditionalEntropy,
   grey,
+  guidance,
   lifted,
   linearScales,
   osmosisNext,
+  prepared,
+  protocol,
   SCALES,
   spatialVariance,
-  times,
 } from "./numerics/explorer.js";
 import { normals, uniform } from "./numerics/random.js";
 import { fixed, plain } from "./numerics/ticks.js";
@@ -24,6 +26,7 @@ const PROCESSES = [
 ];
 const SIDE = 96;
 const WHOLE = [-1, 1];
+const PROTOCOL = protocol(SIDE);
 
 function chosenImage(model) {
   const name = model.get("photograph");
@@ -34,31 +37,38 @@ function chosenImage(model) {
   return Float64Array.from(bytes, (b) => b / 127.5 - 1);
 }
 
-/** Scales of osmosis, computed one after another while the browser has nothing else to do. */
-function osmosisScales(image, noise, ready) {
+/** Scales of osmosis, computed one after another while the browser has nothing else to do.
+
+    at(scale) is null before its turn; state() tells why. ready(scale) is called after each. */
+function osmosisScales(image, towards, ready) {
   const scales = [lifted(image)];
-  let cancelled = false;
+  let [cancelled, state] = [false, "is being computed"];
   const later = globalThis.requestIdleCallback ?? ((work) => setTimeout(work, 10));
   const next = () => {
     if (cancelled) return;
-    scales.push(osmosisNext(scales.at(-1), noise, scales.length - 1, SIDE));
+    try {
+      scales.push(osmosisNext(PROTOCOL, scales.at(-1), towards, scales.length - 1));
+    } catch (error) {
+      state = `cannot be computed: ${error.message}`;
+      ready(null);
+      return;
+    }
     ready(scales.length - 1);
     if (scales.length <= SCALES) later(next);
   };
   later(next);
   const at = (scale) => (scale < scales.length ? grey(scales[scale]) : null);
-  return { at, cancel: () => (cancelled = true) };
+  return { at, state: () => state, cancel: () => (cancelled = true) };
 }
 
-function computed(image, noise, osmosis, scale) {
-  if (scale === 0) return Object.fromEntries(PROCESSES.map(([name]) => [name, image]));
-  return { ...linearScales(image, noise, scale, SIDE), osmosis: osmosis.at(scale) };
+function computed(given, osmosis, scale) {
+  if (scale === 0) return Object.fromEntries(PROCESSES.map(([name]) => [name, given.image]));
+  return { ...linearScales(PROTOCOL, given, scale), osmosis: osmosis.at(scale) };
 }
 
-function caption(name, label, image, scale) {
-  const entropy = conditionalEntropy(name, scale, SIDE);
+function caption(name, label, scale, variance) {
+  const entropy = conditionalEntropy(PROTOCOL, name, scale);
   const noise = entropy === null ? "none: deterministic" : `${fixed(entropy, 2)} nats per pixel`;
-  const variance = image ? fixed(spatialVariance(image), 3) : "is being computed";
   return [
     element("strong", {}, label),
     element("br"),
@@ -68,13 +78,11 @@ function caption(name, label, image, scale) {
   ];
 }
 
-function say(found, scale) {
+function say(variances, scale) {
   if (scale === 0) return "Scale 0: all five start from the photograph.";
-  const t = plain(times(SIDE)[scale - 1]);
-  const width = plain(Math.sqrt(2 * times(SIDE)[scale - 1]));
-  const variance = (name) => (found[name] ? fixed(spatialVariance(found[name]), 3) : "to come");
-  const list = PROCESSES.map(([name, label]) => `${label} ${variance(name)}`).join(", ");
-  return `Scale ${scale} of ${SCALES}. Diffusion time ${t} pixel², a blur of ${width} pixels. Spatial variance: ${list}.`;
+  const time = PROTOCOL.times[scale - 1];
+  const list = PROCESSES.map(([name, label]) => `${label} ${variances[name]}`).join(", ");
+  return `Scale ${scale} of ${SCALES}. Diffusion time ${plain(time)} pixel², a blur of ${plain(Math.sqrt(2 * time))} pixels. Spatial variance: ${list}.`;
 }
 
 /** Square from the middle of a picture file, as bytes of grey values. */
@@ -134,6 +142,7 @@ function photographs(model) {
 
 function render({ model, el }) {
   const noise = normals(uniform(7), SIDE * SIDE);
+  const towards = guidance(noise);
   const views = PROCESSES.map(([name, label]) => [name, label, picture({ heading: label, label })]);
   const text = readout();
   const stops = range(0, SCALES, 1);
@@ -144,26 +153,32 @@ function render({ model, el }) {
     readout: text,
     controls: [
       slider(model, "scale", { label: "scale", stops }),
-      player(model, "scale", { stops, seconds: 8 }),
+      player(model, "scale", { stops, seconds: 8, text }),
       photographs(model),
       own.node,
     ],
   });
   acceptDrops(el, own.take);
-  let [image, osmosis] = [null, null];
+  let [given, osmosis] = [null, null];
   const draw = () => {
     const scale = model.get("scale");
-    const found = computed(image, noise, osmosis, scale);
-    for (const [name, label, { show, title }] of views) {
-      if (found[name]) show(found[name], SIDE, WHOLE);
-      title.replaceChildren(...caption(name, label, found[name], scale));
+    const found = computed(given, osmosis, scale);
+    const variances = {};
+    for (const [name, label, { node, show, title }] of views) {
+      const image = found[name];
+      variances[name] = image ? fixed(spatialVariance(image), 3) : osmosis.state();
+      node.classList.toggle("missing", !image);
+      if (image) show(image, SIDE, WHOLE);
+      title.replaceChildren(...caption(name, label, scale, variances[name]));
     }
-    text.textContent = say(found, scale);
+    text.textContent = say(variances, scale);
   };
   const start = () => {
     osmosis?.cancel();
-    image = chosenImage(model);
-    osmosis = osmosisScales(image, noise, (done) => done === model.get("scale") && draw());
+    given = prepared(chosenImage(model), noise, SIDE);
+    osmosis = osmosisScales(given.image, towards, (done) => {
+      if (done === null || done === model.get("scale")) draw();
+    });
     draw();
   };
   follow(model, ["photograph", "own"], start);

@@ -24,6 +24,11 @@ def image(generator):
     return torch.rand(1, SIDE, SIDE, generator=generator, dtype=torch.float64) * 2 - 1
 
 
+@pytest.fixture(scope="module")
+def protocol():
+    return call(MODULE, "protocol", (SIDE,))[0]
+
+
 @pytest.fixture
 def noise(generator):
     return torch.randn(1, SIDE, SIDE, generator=generator, dtype=torch.float64)
@@ -34,33 +39,35 @@ def numbers(values):
 
 
 @pytest.mark.parametrize("scale", [1, 22, 50])
-def test_samples_are_those_of_the_package(image, noise, scale):
-    given = image.flatten().tolist(), noise.flatten().tolist(), scale, SIDE
-    found = call(MODULE, "linearScales", given)[0]
+def test_samples_are_those_of_the_package(protocol, image, noise, scale):
+    given = call(MODULE, "prepared", (image.flatten().tolist(), noise.flatten().tolist(), SIDE))[0]
+    found = call(MODULE, "linearScales", (protocol, given, scale))[0]
     for key, name in KEYS.items():
         process = scale_explorer._processes(SIDE)[name]
         expected = process.sample(image, scale, noise=noise)
         torch.testing.assert_close(numbers(found[key]), expected, rtol=0, atol=1e-6)
 
 
-def test_osmosis_is_that_of_the_package(image, noise):
+def test_osmosis_is_that_of_the_package(protocol, image, noise):
     expected = scale_explorer._osmosis(image, noise)
     state = call(MODULE, "lifted", (image.flatten().tolist(),))[0]
+    towards = call(MODULE, "guidance", (noise.flatten().tolist(),))[0]
     for i in range(50):
-        state = call(MODULE, "osmosisNext", (state, noise.flatten().tolist(), i, SIDE))[0]
+        state = call(MODULE, "osmosisNext", (protocol, state, towards, i))[0]
         if i in (0, 10, 49):
             found = numbers(call(MODULE, "grey", (state,))[0])
             torch.testing.assert_close(found, expected[i], rtol=0, atol=1e-6)
 
 
-def test_conditional_entropy_is_that_of_the_package():
+def test_conditional_entropy_is_that_of_the_package(protocol):
     for key in ("preserving", "heat", "blurring"):
         process = scale_explorer._processes(SIDE)[KEYS[key]]
-        found = call(MODULE, "conditionalEntropy", *((key, i, SIDE) for i in (1, 22, 50)))
+        found = call(MODULE, "conditionalEntropy", *((protocol, key, i) for i in (1, 22, 50)))
         expected = [conditional_entropy(process, i, SIDE**2) / SIDE**2 for i in (1, 22, 50)]
         assert found == pytest.approx(expected, abs=1e-6)
-    calls = ("diffusion", 5, SIDE), ("osmosis", 5, SIDE), ("preserving", 0, SIDE)
-    assert call(MODULE, "conditionalEntropy", *calls) == [None, None, None]
+    calls = ("diffusion", 5), ("osmosis", 5), ("preserving", 0)
+    found = call(MODULE, "conditionalEntropy", *((protocol, *given) for given in calls))
+    assert found == [None, None, None]
 
 
 def test_spatial_variance(image):

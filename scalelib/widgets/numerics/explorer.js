@@ -11,29 +11,30 @@ const CONTRAST = 0.5; // of the guidance noise, in [-1, 1]
 const OFFSET = 255; // in grey values
 const OSMOSIS_STEPS = 2; // implicit ones, from scale to scale
 
-/** Diffusion times of the scales; the last blur is wide compared with the image. */
-export function times(side) {
-  return logBlur(SCALES, (20 / 128) * side);
-}
-
 /** Variance of the white noise that comes closest to linearised osmosis. */
 function matchedVariance(eigenvalues, time) {
   const sum = eigenvalues.reduce((total, lambda) => total + Math.expm1(-lambda * time) ** 2, 0);
   return (CONTRAST ** 2 * sum) / eigenvalues.length;
 }
 
-/** Noise variance per pixel at a scale, null for a process without noise of its own. */
-export function noiseVariance(process, scale, side) {
-  if (process === "preserving") return variancePreserving(linearBeta(SCALES, 1e-4, 0.2), 0, scale)[1];
-  if (process === "heat") return HEAT_NOISE ** 2;
-  if (process !== "blurring") return null;
-  return matchedVariance(laplacianEigenvalues(side, side), times(side)[scale - 1]);
+/** What does not depend on the image, computed once. Lists hold the scales 1 to 50: diffusion
+    times, mean factors of the variance preserving process, and noise variances per pixel. */
+export function protocol(side) {
+  const times = logBlur(SCALES, (20 / 128) * side); // the last blur is wide compared with the image
+  const eigenvalues = laplacianEigenvalues(side, side);
+  const betas = linearBeta(SCALES, 1e-4, 0.2);
+  const preserving = betas.map((_, i) => variancePreserving(betas, 0, i + 1));
+  const variances = {
+    preserving: preserving.map(([, variance]) => variance),
+    heat: times.map(() => HEAT_NOISE ** 2),
+    blurring: times.map((time) => matchedVariance(eigenvalues, time)),
+  };
+  return { side, times, eigenvalues, factors: preserving.map(([factor]) => factor), variances };
 }
 
 /** Entropy of a scale given the image, in nats per pixel; null for a deterministic process. */
-export function conditionalEntropy(process, scale, side) {
-  const variance = scale === 0 ? null : noiseVariance(process, scale, side);
-  return variance === null ? null : entropy(variance);
+export function conditionalEntropy({ variances }, process, scale) {
+  return scale > 0 && variances[process] ? entropy(variances[process][scale - 1]) : null;
 }
 
 /** Spatial variance. */
@@ -42,35 +43,42 @@ export function spatialVariance(image) {
   return image.reduce((sum, u) => sum + (u - mean) ** 2, 0) / image.length;
 }
 
-/** Image after homogeneous diffusion, from its cosine coefficients. */
-function blurred(modes, side, time) {
-  const eigenvalues = laplacianEigenvalues(side, side);
-  return idct2(modes.map((c, k) => c * Math.exp(-eigenvalues[k] * time)), side, side);
+/** An image with what its scales need: its cosine coefficients and its noise. */
+export function prepared(image, noise, side) {
+  return { image, noise, modes: dct2(image, side, side) };
 }
 
-/** The four processes without osmosis at a scale from 1 to 50, for a given noise. */
-export function linearScales(image, noise, scale, side) {
-  const blur = blurred(dct2(image, side, side), side, times(side)[scale - 1]);
-  const deviation = (process) => Math.sqrt(noiseVariance(process, scale, side));
-  const covered = (mean, sigma) => mean.map((u, p) => u + sigma * noise[p]);
-  const factor = variancePreserving(linearBeta(SCALES, 1e-4, 0.2), 0, scale)[0];
+/** The four processes without osmosis at a scale from 1 to 50. */
+export function linearScales({ side, times, eigenvalues, factors, variances }, given, scale) {
+  const { image, noise, modes } = given;
+  const at = scale - 1;
+  const decay = (c, k) => c * Math.exp(-eigenvalues[k] * times[at]);
+  const blur = idct2(modes.map(decay), side, side);
+  const covered = (mean, process) => {
+    const sigma = Math.sqrt(variances[process][at]);
+    return mean.map((u, p) => u + sigma * noise[p]);
+  };
   return {
-    preserving: covered(image.map((u) => factor * u), deviation("preserving")),
-    heat: covered(blur, deviation("heat")),
+    preserving: covered(image.map((u) => factors[at] * u), "preserving"),
+    heat: covered(blur, "heat"),
     diffusion: blur,
-    blurring: covered(blur, deviation("blurring")),
+    blurring: covered(blur, "blurring"),
   };
 }
 
-/** Next scale of osmosis towards the noise; `from` is the scale of the given state.
+/** Guidance of osmosis, of a noise. */
+export function guidance(noise) {
+  return Float64Array.from(noise, (g) => 127.5 * (1 + CONTRAST * g) + OFFSET);
+}
+
+/** Next scale of osmosis towards a guidance; `from` is the scale of the given state.
 
     States are positive grey values; grey(state) brings them back to [-1, 1]. */
-export function osmosisNext(state, noise, from, side) {
-  const guidance = Float64Array.from(noise, (g) => 127.5 * (1 + CONTRAST * g) + OFFSET);
-  const all = [0, ...times(side)];
-  const tau = (all[from + 1] - all[from]) / OSMOSIS_STEPS;
+export function osmosisNext({ side, times }, state, towards, from) {
+  const tau = (times[from] - (from ? times[from - 1] : 0)) / OSMOSIS_STEPS;
+  const v = Float64Array.from(towards);
   let next = Float64Array.from(state);
-  for (let step = 0; step < OSMOSIS_STEPS; step += 1) next = osmosisStep(guidance, next, side, tau);
+  for (let step = 0; step < OSMOSIS_STEPS; step += 1) next = osmosisStep(v, next, side, tau);
   return next;
 }
 
