@@ -13,6 +13,7 @@ from scalelib.widgets._bundle import bundle
 from scalelib.widgets.base import Widget
 from scalelib.widgets.beta_bound import BetaBound
 from scalelib.widgets.permutation_invariance import PermutationInvariance
+from scalelib.widgets.scale_explorer import ScaleExplorer
 from scalelib.widgets.semigroup import Semigroup
 
-__all__ = ["BetaBound", "PermutationInvariance", "Semigroup", "Widget", "bundle"]
+__all__ = ["BetaBound", "PermutationInvariance", "ScaleExplorer", "Semigroup", "Widget", "bundle"]

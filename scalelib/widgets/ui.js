@@ -31,7 +31,7 @@ export function frame(el, { label, figures, readout, controls }) {
 
 /** Text that says in words and numbers what is on show; screen readers speak its changes. */
 export function readout() {
-  return element("p", { class: "readout", role: "status" });
+  return element("p", { class: "readout", role: "status", "aria-live": "polite" });
 }
 
 /** Call draw now and, at most once a frame, after each change of the named traits. */
@@ -155,8 +155,9 @@ export function tween(el, seconds, step) {
 }
 
 /** Button that plays a numeric trait through its stops, and pauses. It wraps around at the end.
-    Where the reader asked for less motion, each press moves on by a tenth of the way. */
-export function player(model, name, { stops, seconds }) {
+    Where the reader asked for less motion, each press moves on by a tenth of the way. Screen
+    readers speak the text, a readout, where it stops, and not on its way. */
+export function player(model, name, { stops, seconds, text }) {
   const still = reducedMotion();
   let timer = null;
   const move = (by) => {
@@ -171,7 +172,13 @@ export function player(model, name, { stops, seconds }) {
   const pause = () => {
     clearInterval(timer);
     timer = null;
+    text.setAttribute("aria-live", "polite");
+    text.replaceChildren(text.textContent); // a change, so that it is spoken
     show();
+  };
+  const play = () => {
+    text.setAttribute("aria-live", "off");
+    timer = setInterval(tick, interval);
   };
   const interval = Math.max(40, (1000 * seconds) / stops.length);
   const stride = Math.max(1, Math.round((interval * stops.length) / (1000 * seconds)));
@@ -180,7 +187,7 @@ export function player(model, name, { stops, seconds }) {
   };
   const press = () => {
     if (still) move(Math.ceil(stops.length / 10));
-    else if (timer === null) timer = setInterval(tick, interval);
+    else if (timer === null) play();
     else pause();
     show();
   };
