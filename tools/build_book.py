@@ -21,7 +21,13 @@ import vendor
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
-PAGE_MAKERS = ("book/_ext/*.py", "book/_static/*", "book/_vendor/package-lock.json", "_toc.yml")
+PAGE_MAKERS = (
+    "book/_ext/*.py",
+    "book/_static/*",
+    "book/_templates/*",
+    "book/_vendor/package-lock.json",
+    "_toc.yml",
+)
 
 
 def page_key() -> str:
