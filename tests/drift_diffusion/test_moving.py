@@ -39,6 +39,37 @@ def test_a_guidance_that_stands_still(case, integrator):
     assert grid.l1_error(found, fixed) < 1e-13
 
 
+def test_by_default_each_step_is_exact_for_its_guidance(case):
+    grid = Grid(-8, 8, 64)
+    log_v, p = grid.log_averages(case.normal), grid.averages(case.bimodal)
+    exact_in_time = DriftDiffusion(grid, log_v).evolve(p, 0.7)
+    found = evolve_moving(grid, lambda s: log_v, p, end=0.7, steps=3)
+    assert grid.l1_error(found, exact_in_time) < 1e-12
+
+
+@pytest.mark.parametrize("mean", [MEAN, 1.2])
+def test_by_default_the_mean_lags_and_the_variance_is_exact(case, mean):
+    grid = Grid(-8, 8, 160)
+    start = grid.averages(case.law([mean], [VARIANCE]))
+
+    def moments(steps):
+        p = evolve_moving(grid, moving(grid), start, end=END, steps=steps)
+        u, weights = grid.axes[0], p / p.sum()
+        first = weights @ u
+        return first, weights @ (u - first).square()
+
+    tau = END / 6
+    # Sum of the lags 1 - tau / 2 - exp(-tau) (1 + tau / 2) of single steps, each forgotten later.
+    lag = 1 - tau / 2 - math.exp(-tau) * (1 + tau / 2)
+    lag *= math.expm1(-END) / math.expm1(-tau)
+    assert lag == pytest.approx(-(tau**2) / 12 * -math.expm1(-END), rel=0.01)
+    (coarse, wide), (fine, narrow) = moments(6), moments(192)
+    share = (6 / 192) ** 2  # of the lag is left with the fine steps
+    # Space discretisation: relative order h^2.
+    assert float(coarse - fine) == pytest.approx(lag * (1 - share), rel=2 * grid.spacing**2)
+    assert abs(float(wide - narrow)) < 2 * grid.spacing**2 * abs(lag)
+
+
 def test_order_two_in_the_grid_width(case):
     errors, cells = [], [64, 90, 128]
     for n in cells:
