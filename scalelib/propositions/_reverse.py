@@ -1,13 +1,11 @@
-r"""The variance preserving process on its way back, in one dimension and for known data.
+r"""Density of the variance preserving process on its way back, in one dimension.
 
-Everything is exact for data that are a Gaussian mixture: the score, the kernel of a reverse step,
-and with spectral accuracy the evolution of the density.
+For data that are a Gaussian mixture the score is exact; the density follows with spectral accuracy.
 """
 
 from __future__ import annotations
 
 import math
-from typing import final
 
 import numpy as np
 import scipy.integrate
@@ -19,56 +17,11 @@ from torch import Tensor
 from scalelib.information import Mixture, marginal
 from scalelib.processes import VariancePreserving
 
-__all__ = ["DURATION", "StepBack", "evolve", "grid", "score"]
+__all__ = ["DURATION", "evolve", "grid", "score"]
 
 DURATION = math.log(2)
 r"""Time :math:`s = \tfrac12 \int \beta` of the evolution: a quarter of the signal power is left."""
 HALF_WIDTH, POINTS = 7.5, 128
-
-
-@final
-class StepBack:
-    r"""Exact kernel of the reverse step from :math:`U_i = u` to :math:`U_{i-1}`.
-
-    Parameters
-    ----------
-    early : Mixture, dimension 1
-        Law of :math:`U_{i-1}`.
-    a, b2 : Tensor, shape ()
-        Mean factor and noise variance of the step.
-    u : Tensor, shape (n,)
-        Values of :math:`U_i`.
-    """
-
-    def __init__(self, early: Mixture, a: Tensor, b2: Tensor, u: Tensor) -> None:
-        means, variances = early.means[:, 0], early.variances.reshape(-1)
-        total = a.square() * variances + b2
-        gaps = u[:, None] - a * means
-        logs = early.log_weights - gaps.square() / (2 * total) - total.log() / 2
-        self.weights = torch.softmax(logs, dim=1)
-        self.means = means + a * variances / total * gaps
-        self.variances = (variances * b2 / total).expand_as(self.means)
-        self.mean = (self.weights * self.means).sum(dim=1)
-        spread = self.variances + (self.means - self.mean[:, None]).square()
-        self.variance = (self.weights * spread).sum(dim=1)
-
-    def mixture(self, x: Tensor) -> Tensor:
-        """Density of the kernel at x, shape (k,) or (n, k); the result is (n, k)."""
-        parts = zip(self.weights.T, self.means.T, self.variances.T, strict=True)
-        found = [w[:, None] * _normal(x, m[:, None], c[:, None]) for w, m, c in parts]
-        return torch.stack(found).sum(dim=0)
-
-    def gaussian(self, x: Tensor) -> Tensor:
-        """Gaussian with mean and variance of the kernel, shape (n, k)."""
-        return _normal(x, self.mean[:, None], self.variance[:, None])
-
-    def relative_entropy(self) -> Tensor:
-        """Relative entropy of kernel and Gaussian for each u, in nats, shape (n,)."""
-        z = torch.linspace(-9, 9, 721, dtype=torch.float64)
-        deviation = self.variance.sqrt()[:, None]
-        x = self.mean[:, None] + deviation * z
-        exact = self.mixture(x)
-        return (torch.xlogy(exact, exact / self.gaussian(x)) * deviation).sum(dim=1) * (z[1] - z[0])
 
 
 def grid() -> Tensor:
@@ -122,7 +75,3 @@ def score(data: Mixture, s: float, u: NDArray[np.float64]) -> NDArray[np.float64
     logs = data.log_weights.numpy() - gaps**2 / (2 * variances) - np.log(variances) / 2
     parts: NDArray[np.float64] = scipy.special.softmax(logs, axis=1) * gaps / variances
     return np.asarray(parts.sum(axis=1))
-
-
-def _normal(x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
-    return torch.exp(-(x - mean).square() / (2 * variance)) / (2 * math.pi * variance).sqrt()

@@ -1,7 +1,7 @@
 r"""Reverse kernels written out per mode, apart from :mod:`scalelib.reverse`, and broken ones.
 
-Data are a mixture :math:`\sum_j w_j N(x_j, C)`, a finite set of images for :math:`C = 0`. All laws
-and kernels follow from the transitions of a process by Bayes' rule.
+Data are a mixture :math:`\sum_j w_j N(x_j, C_j)`, a finite set of images for :math:`C_j = 0`. All
+laws and kernels follow from the transitions of a process by Bayes' rule.
 """
 
 from __future__ import annotations
@@ -34,8 +34,10 @@ __all__ = [
     "image_of",
     "in_full",
     "matched",
+    "non_normality",
     "normal",
     "on_line",
+    "on_pairs",
     "step_variance",
     "whitened",
 ]
@@ -65,15 +67,15 @@ class Reversal:
     r"""Laws and reverse kernels of a few modes of a process.
 
     .. math:: p(u_k \mid u_i) = \sum_j w_j(u_i)\,
-              N\Big(M_k x_j + g\,(u_i - M_i x_j),\; \frac{P_k S_{k,i}^2}{P_i}\Big),
-              \qquad g = \frac{M_{k,i} P_k}{P_i}, \quad P_i = M_i^2 C + S_i^2
+              N\Big(M_k x_j + g_j\,(u_i - M_i x_j),\; \frac{P_{k,j} S_{k,i}^2}{P_{i,j}}\Big),
+              \qquad g_j = \frac{M_{k,i} P_{k,j}}{P_{i,j}}, \quad P_{i,j} = M_i^2 C_j + S_i^2
 
     Parameters
     ----------
     chain : LinearGaussianScaleSpace
-        A standard instance.
+        Pixel-wise, or for images of the standard size.
     data : Mixture, dimension d
-        Law of the coefficients at scale 0, with shared variances C.
+        Law of the coefficients at scale 0, with shared variances C or a :math:`C_j` for each.
     modes : tuple of int
         Flat numbers of the d modes.
 
@@ -99,18 +101,17 @@ class Reversal:
         return in_modes(self.chain, i, self.data, self.modes)
 
     def spread(self, i: int) -> Tensor:
-        """Variance of each component at scale i, shape (d,)."""
+        """Variances of the components at scale i, shape (d,) or (N, d)."""
         factor, variance = self.transition(i)
         return factor.square() * self.data.variances + variance
 
     def weights(self, u: Tensor, i: int) -> Tensor:
         """Logarithms of the posterior weights at scale i, shape (n, N)."""
         gaps = u[:, None] - self.transition(i)[0] * self.data.means
-        logs = self.data.log_weights - (gaps.square() / self.spread(i)).sum(dim=2) / 2
-        return logs.log_softmax(dim=1)
+        return (self.data.log_weights + normal(gaps, self.spread(i))).log_softmax(dim=1)
 
     def coefficients(self, k: int, i: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return what multiplies the image and U_i in the mean, and the variance, shape (d,)."""
+        """Return what multiplies image and U_i in the mean, and the variance, (d,) or (N, d)."""
         factor, added = self.transition(i, k)
         early, late = self.spread(k), self.spread(i)
         gain = factor * early / late
@@ -121,6 +122,13 @@ class Reversal:
         """Means of the components of the kernel, shape (n, N, d)."""
         own, gain, _ = self.coefficients(k, i)
         return own * self.data.means + gain * u[:, None]
+
+    def moments(self, u: Tensor, k: int, i: int) -> tuple[Tensor, Tensor]:
+        """Mean and variance of the kernel, mode by mode, shape (n, d)."""
+        weights, means = self.weights(u, i).exp()[:, :, None], self.means(u, k, i)
+        centre = (weights * means).sum(dim=1)
+        spread = self.coefficients(k, i)[2] + (means - centre[:, None]).square()
+        return centre, (weights * spread).sum(dim=1)
 
     def components(self, v: Tensor, u: Tensor, k: int, i: int) -> Tensor:
         """Log-densities of the components of the kernel, without weights, shape (n, N)."""
@@ -144,24 +152,35 @@ def step_variance(back: Reversal, v: Tensor, u: Tensor, k: int, i: int) -> Tenso
 
 def denoised(back: Reversal, v: Tensor, u: Tensor, k: int, i: int) -> Tensor:
     """Break: one component, around the mean of all; for C = 0 an ancestral step."""
-    return normal(v - _centre(back, u, k, i), back.coefficients(k, i)[2])
+    return normal(v - back.moments(u, k, i)[0], back.coefficients(k, i)[2])
 
 
 def matched(back: Reversal, v: Tensor, u: Tensor, k: int, i: int) -> Tensor:
     """Break: the Gaussian with mean and variance of the exact kernel, one dimension."""
-    weights = back.weights(u, i).exp()[:, :, None]
-    centre = _centre(back, u, k, i)
-    between = (weights * (back.means(u, k, i) - centre[:, None]).square()).sum(dim=1)
-    return normal(v - centre, back.coefficients(k, i)[2] + between)
+    mean, variance = back.moments(u, k, i)
+    return normal(v - mean, variance)
 
 
-def _centre(back: Reversal, u: Tensor, k: int, i: int) -> Tensor:
-    return (back.weights(u, i).exp()[:, :, None] * back.means(u, k, i)).sum(dim=1)
+def on_pairs(kernel: Kernel, back: Reversal, v: Tensor, u: Tensor, k: int, i: int) -> Tensor:
+    """Log-densities of all v (r, d) given all u (n, d), shape (r, n)."""
+    pairs = v.repeat_interleave(len(u), 0), u.repeat(len(v), 1)
+    return kernel(back, *pairs, k, i).view(len(v), len(u))
+
+
+def non_normality(back: Reversal, u: Tensor, k: int, i: int) -> Tensor:
+    """Relative entropy of the exact kernel and its match given u (n, 1), in nats, shape (n,)."""
+    z = torch.linspace(-9, 9, 721, dtype=torch.float64)
+    mean, variance = back.moments(u, k, i)
+    nodes = mean + variance.sqrt() * z
+    points = nodes.view(-1, 1), u.repeat_interleave(len(z), 0), k, i
+    logs, others = (kernel(back, *points).view(nodes.shape) for kernel in (exact, matched))
+    found: Tensor = (logs.exp() * (logs - others)) @ torch.full_like(z, float(z[1] - z[0]))
+    return found * variance.sqrt()[:, 0]
 
 
 def normal(gap: Tensor, variance: Tensor) -> Tensor:
     """Log-density of centred Gaussians, summed over the modes that have noise."""
-    noisy = (variance > 0).expand(gap.shape)
+    noisy = variance > 0
     spread = torch.where(noisy, variance, 1.0)
     logs = -gap.square() / (2 * spread) - (2 * math.pi * spread).log() / 2
     return torch.where(noisy, logs, 0.0).sum(dim=-1)

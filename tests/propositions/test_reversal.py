@@ -8,13 +8,16 @@ import pytest
 import torch
 from scipy import stats
 
-from scalelib.information import Mixture
+from scalelib.information import Mixture, marginal
+from scalelib.processes import VariancePreserving
+from scalelib.propositions import _feller as feller
 from scalelib.propositions.instances import PROCESSES, process
 from scalelib.propositions.reversal import (
     IMAGES,
     LINE,
     SET,
     WEIGHTS,
+    Reversal,
     denoised,
     exact,
     exact_posterior,
@@ -22,13 +25,24 @@ from scalelib.propositions.reversal import (
     image_of,
     in_full,
     matched,
+    non_normality,
     normal,
     on_line,
+    on_pairs,
     whitened,
 )
 
 NOISY = tuple(PROCESSES)[:-1]
 KERNELS = (exact, denoised, matched)
+X = torch.linspace(-8, 8, 4001, dtype=torch.float64)[:, None]
+WIDTH = float(X[1] - X[0])
+U = torch.tensor([[-2.0], [0.1], [1.3]], dtype=torch.float64)
+
+
+@pytest.fixture(scope="module")
+def unequal():
+    """Two steps; the components of the data have different variances."""
+    return Reversal(VariancePreserving([0.3, 0.4]), feller.DATA, (0,))
 
 
 @pytest.mark.parametrize("name", NOISY)
@@ -36,23 +50,36 @@ KERNELS = (exact, denoised, matched)
 def test_kernels_are_densities(name, kernel):
     back = on_line(process(name), LINE)
     (v, width), u = grid(back.law(3)), back.law(8).means
-    density = kernel(back, v.repeat_interleave(4, 0), u.repeat(len(v), 1), 3, 8).view(-1, 4).exp()
+    density = on_pairs(kernel, back, v, u, 3, 8).exp()
     torch.testing.assert_close(
         width * density.sum(dim=0), torch.ones(4).double(), rtol=1e-10, atol=0
     )
 
 
-def test_matched_has_the_moments_of_the_exact_kernel():
-    back = on_line(process("variance preserving"), LINE)
-    v, u = (
-        torch.linspace(-2, 2, 8001, dtype=torch.float64)[:, None],
-        torch.tensor([[0.02]]).double(),
+@pytest.mark.parametrize("k", [0, 1])
+def test_the_kernel_is_that_of_bayes(unequal, k):
+    early, late = (marginal(unequal.chain, feller.DATA, i).log_density for i in (k, 2))
+    a, b2 = unequal.chain.direct(2, k)
+    forward = torch.distributions.Normal(a * X, b2.sqrt()).log_prob(U.T)
+    bayes = (forward + early(X)[:, None] - late(U)).exp()
+    torch.testing.assert_close(
+        on_pairs(exact, unequal, X, U, k, 2).exp(), bayes, rtol=1e-10, atol=1e-14
     )
-    width, found = float(v[1] - v[0]), []
+
+
+def test_matched_has_the_moments_of_the_exact_kernel(unequal):
+    expected = [moment[:, 0] for moment in unequal.moments(U, 1, 2)]
     for kernel in (exact, matched):
-        p = width * kernel(back, v, u.expand_as(v), 1, 3).exp()
-        found.append(torch.stack([p @ v[:, 0], p @ v[:, 0].square()]))
-    torch.testing.assert_close(found[0], found[1], rtol=1e-10, atol=1e-12)
+        p = WIDTH * on_pairs(kernel, unequal, X, U, 1, 2).exp()
+        mean = X[:, 0] @ p
+        variance = (p * (X - mean).square()).sum(dim=0)
+        torch.testing.assert_close([mean, variance], expected, rtol=1e-10, atol=1e-12)
+
+
+def test_the_relative_entropy_is_the_integral(unequal):
+    logs, others = (on_pairs(kernel, unequal, X, U, 1, 2) for kernel in (exact, matched))
+    expected = WIDTH * (logs.exp() * (logs - others)).sum(dim=0)
+    torch.testing.assert_close(non_normality(unequal, U, 1, 2), expected, rtol=1e-6, atol=1e-12)
 
 
 def test_one_component_is_its_own_match():

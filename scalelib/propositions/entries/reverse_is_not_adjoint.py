@@ -12,9 +12,17 @@ from torch import Tensor
 from scalelib.information import Mixture, marginal
 from scalelib.processes import VariancePreserving
 from scalelib.propositions import _feller as feller
-from scalelib.propositions._reverse import StepBack, evolve, grid
+from scalelib.propositions._reverse import evolve, grid
 from scalelib.propositions.derivation import Derivation
 from scalelib.propositions.instances import process
+from scalelib.propositions.reversal import (
+    Kernel,
+    Reversal,
+    exact,
+    matched,
+    non_normality,
+    on_pairs,
+)
 from scalelib.propositions.statement import (
     Check,
     Claim,
@@ -29,6 +37,7 @@ from scalelib.propositions.statement import (
 __all__ = ["PROPOSITIONS"]
 
 TOLERANCE = 1e-10
+VP = "variance preserving"
 SINGLE = Mixture(torch.tensor([[0.6]]).double(), torch.tensor([0.25]).double())
 """Gaussian data: here the exact kernel is Gaussian."""
 
@@ -114,29 +123,25 @@ def arrival(weight: float, data: Mixture) -> Check:
 
     def check(trial: Trial) -> Outcome:
         del trial
-        exact = data.log_density(grid()[:, None]).exp()
-        gap = (evolve(data, weight) - exact).abs().sum() * (grid()[1] - grid()[0])
+        expected = data.log_density(grid()[:, None]).exp()
+        gap = (evolve(data, weight) - expected).abs().sum() * (grid()[1] - grid()[0])
         return Outcome(float(gap), 1e-8)  # a hundred times that of the time integration
 
     return check
 
 
-def one_step_back(data: Mixture, gaussian: bool) -> Check:
+def one_step_back(data: Mixture, kernel: Kernel = exact) -> Check:
     """L1 distance of a reverse step from the law it must reach, over all steps."""
 
     def check(trial: Trial) -> Outcome:
         del trial
-        chain, gap = process("variance preserving"), 0.0
-        u = torch.linspace(-7, 7, 601, dtype=torch.float64)
+        back, gap = Reversal(process(VP), data, (0,)), 0.0
+        u = torch.linspace(-7, 7, 601, dtype=torch.float64)[:, None]
         width = float(u[1] - u[0])
-        for i in range(1, chain.steps + 1):
-            early, late = marginal(chain, data, i - 1), marginal(chain, data, i)
-            a, b2 = chain.coefficients(i)
-            posterior = StepBack(early, a, b2, u)
-            weights = width * late.log_density(u[:, None]).exp()
-            found = weights @ (posterior.gaussian(u) if gaussian else posterior.mixture(u))
-            exact = early.log_density(u[:, None]).exp()
-            gap = max(gap, width * float((found - exact).abs().sum()))
+        for i in range(1, back.chain.steps + 1):
+            early, late = (back.law(k).log_density(u).exp() for k in (i - 1, i))
+            found = on_pairs(kernel, back, u, u, i - 1, i).exp() @ (width * late)
+            gap = max(gap, width * float((found - early).abs().sum()))
         return Outcome(gap, TOLERANCE)
 
     return check
@@ -149,7 +154,7 @@ def small_steps(order: int) -> Check:
         del trial
         half = VariancePreserving([0.5])
         early = marginal(half, feller.DATA, 1)
-        ratios = [non_normality(early, beta) / beta**order for beta in (2.0**-7, 2.0**-8)]
+        ratios = [one_small_step(early, beta) / beta**order for beta in (2.0**-7, 2.0**-8)]
         leading = third_derivative(early) / 12
         # The next term is of relative size beta; extrapolation leaves terms of size beta^2.
         return Outcome((2 * ratios[1] - ratios[0]) / leading, 1e-3, expected=1.0)
@@ -157,13 +162,12 @@ def small_steps(order: int) -> Check:
     return check
 
 
-def non_normality(early: Mixture, beta: float) -> float:
+def one_small_step(early: Mixture, beta: float) -> float:
     """Mean relative entropy, in nats, of a reverse step and the Gaussian with its moments."""
-    step = VariancePreserving([beta])
-    a, b2 = step.coefficients(1)
-    u = torch.linspace(-7, 7, 701, dtype=torch.float64)
-    weights = marginal(step, early, 1).log_density(u[:, None]).exp() * (u[1] - u[0])
-    return float(weights @ StepBack(early, a, b2, u).relative_entropy())
+    back = Reversal(VariancePreserving([beta]), early, (0,))
+    u = torch.linspace(-7, 7, 701, dtype=torch.float64)[:, None]
+    weights = back.law(1).log_density(u).exp() * (u[1] - u[0])
+    return float(weights @ non_normality(back, u, 0, 1))
 
 
 def third_derivative(law: Mixture) -> float:
@@ -176,7 +180,6 @@ def third_derivative(law: Mixture) -> float:
     return float((p * found.square()).sum().detach() * (u[1] - u[0]).detach())
 
 
-VP = "variance preserving"
 PROPOSITIONS = (
     Proposition(
         label="E-11",
@@ -237,14 +240,14 @@ PROPOSITIONS = (
             Claim(
                 VP,
                 Expectation.HOLDS,
-                one_step_back(feller.DATA, gaussian=False),
+                one_step_back(feller.DATA),
                 "L1 distance, worst of 12 steps",
                 aspect="kernel is a mixture",
             ),
             Claim(
                 VP,
                 Expectation.HOLDS,
-                one_step_back(SINGLE, gaussian=True),
+                one_step_back(SINGLE, matched),
                 "L1 distance, worst of 12 steps",
                 aspect="kernel for Gaussian data",
             ),
@@ -262,7 +265,7 @@ PROPOSITIONS = (
             Control("density in (25)", VP, solves(feller.density, adjoint)),
             Control("evolution without score", VP, arrival(0.0, feller.DATA)),
             Control("evolution with half of the score", VP, arrival(0.5, feller.DATA)),
-            Control("Gaussian kernel", VP, one_step_back(feller.DATA, gaussian=True)),
+            Control("Gaussian kernel", VP, one_step_back(feller.DATA, matched)),
             Control("leading term in beta^2", VP, small_steps(2)),
         ),
         functions=("scalelib.VariancePreserving", "scalelib.information.marginal"),

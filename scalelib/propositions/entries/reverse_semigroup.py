@@ -27,6 +27,7 @@ from scalelib.propositions.reversal import (
     in_full,
     matched,
     on_line,
+    on_pairs,
     step_variance,
     whitened,
 )
@@ -111,9 +112,9 @@ def integral(back: Reversal, kernel: Kernel, k: int, j: int, i: int) -> float:
     """Gap of the kernel from i to k and the integral over j, relative to the highest density."""
     v, width = grid(back.law(j))
     u, w = (_quantiles(back, scale) for scale in (i, k))
-    first = kernel(back, *_pairs(v, u), j, i).view(len(v), len(u))
-    second = kernel(back, *_pairs(w, v), k, j).view(len(w), len(v))
-    direct = kernel(back, *_pairs(w, u), k, i).view(len(w), len(u)).exp()
+    first = on_pairs(kernel, back, v, u, j, i)
+    second = on_pairs(kernel, back, w, v, k, j)
+    direct = on_pairs(kernel, back, w, u, k, i).exp()
     return float((width * second.exp() @ first.exp() - direct).abs().max() / direct.max())
 
 
@@ -122,10 +123,6 @@ def _quantiles(back: Reversal, i: int) -> Tensor:
     law = back.law(i)
     places = torch.linspace(-1.5, 1.5, 7, dtype=torch.float64)[:, None]
     return law.mean() + math.sqrt(law.covariance_trace()) * places
-
-
-def _pairs(v: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
-    return v.repeat_interleave(len(u), 0), u.repeat(len(v), 1)
 
 
 def composition(kernel: Kernel, name: str) -> Check:
@@ -147,7 +144,7 @@ def marginals(kernel: Kernel, name: str) -> Check:
         back, gap = on_line(process(name), LINE), 0.0
         for k, i in PAIRS:
             (u, width), v = grid(back.law(i)), grid(back.law(k))[0][::40]
-            logs = kernel(back, *_pairs(v, u), k, i).view(len(v), len(u))
+            logs = on_pairs(kernel, back, v, u, k, i)
             found = width * (logs + back.law(i).log_density(u)).exp().sum(dim=1)
             expected = back.law(k).log_density(v).exp()
             gap = max(gap, float((found - expected).abs().max() / expected.max()))

@@ -25,6 +25,7 @@ from scalelib.propositions.reversal import (
     grid,
     image_of,
     on_line,
+    on_pairs,
 )
 from scalelib.propositions.statement import (
     Check,
@@ -117,8 +118,7 @@ def carried_back(back: Reversal, law: Mixture, i: int, kernel: Kernel = exact) -
     density = law.log_density(u).exp()
     for k in range(i - 1, 0, -1):
         (u, width), v = grid(back.law(k + 1)), grid(back.law(k))[0]
-        pairs = v.repeat_interleave(len(u), 0), u.repeat(len(v), 1)
-        density = width * kernel(back, *pairs, k, k + 1).view(len(v), len(u)).exp() @ density
+        density = width * on_pairs(kernel, back, v, u, k, k + 1).exp() @ density
     return density
 
 
@@ -186,8 +186,7 @@ def dense(name: str, i: int) -> Check:
         back = followed(name, LINE)
         law = start(name, back, i)
         (u, du), (v, dv) = grid(back.law(i)), grid(back.law(0))
-        kernel = exact(back, v.repeat_interleave(len(u), 0), u.repeat(len(v), 1), 0, i)
-        joint = kernel.view(len(v), len(u)) + law.log_density(u)
+        joint = on_pairs(exact, back, v, u, 0, i) + law.log_density(u)
         output = (joint.logsumexp(dim=1) + math.log(du)).nan_to_num()
         p = back.data.log_density(v)
         lost = dv * float(p.exp() @ (p - output))
