@@ -66,12 +66,13 @@ def increasing_integers(name: str, values: Iterable[int], *, low: int, high: int
     return found
 
 
-def decreasing_integers(name: str, values: Iterable[int], *, low: int, high: int) -> list[int]:
-    """Return ``values`` as a non-empty, strictly decreasing list in ``low..high``."""
-    found = _integers(name, values, low=low, high=high)
+def way_back(scales: Iterable[int], start: int | None, last: int) -> tuple[int, list[int]]:
+    """Return ``start`` (None: the last scale) and strictly decreasing ``scales`` below it."""
+    i = integer("start", last if start is None else start, low=1, high=last)
+    found = _integers("scales", scales, low=0, high=i - 1)
     if any(later >= earlier for earlier, later in pairwise(found)):
-        raise ValueError(f"{name} must be strictly decreasing, found {reprlib.repr(found)}")
-    return found
+        raise ValueError(f"scales must be strictly decreasing, found {reprlib.repr(found)}")
+    return i, found
 
 
 def _integers(name: str, values: Iterable[int], *, low: int, high: int) -> list[int]:

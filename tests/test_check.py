@@ -145,6 +145,25 @@ def test_increasing_integers_are_named_by_position():
             _check.increasing_integers("x", values, low=1, high=4)
 
 
+def test_a_way_back_starts_at_the_last_scale_unless_told():
+    assert _check.way_back(range(2, -1, -1), None, 5) == (5, [2, 1, 0])
+    assert _check.way_back([0], 3, 5) == (3, [0])
+
+
+@pytest.mark.parametrize(
+    ("scales", "start", "message"),
+    [
+        ([2, 2], None, r"^scales must be strictly decreasing, found \[2, 2\]$"),
+        ([3], 3, r"^scales\[0\] must be between 0 and 2, found 3$"),
+        ([], None, "^scales must hold at least one integer, found none$"),
+        ([0], 6, "^start must be between 1 and 5, found 6$"),
+    ],
+)
+def test_a_way_back_leads_down_from_its_start(scales, start, message):
+    with pytest.raises(ValueError, match=message):
+        _check.way_back(scales, start, 5)
+
+
 # Shapes
 
 

@@ -224,10 +224,7 @@ def inpaint(
     """
     process = _pixelwise(denoiser.process)
     u = _check.floating("u", u)
-    i = _check.integer(
-        "start", process.steps if start is None else start, low=1, high=process.steps
-    )
-    scales = _check.decreasing_integers("scales", scales, low=0, high=i - 1)
+    i, scales = _check.way_back(scales, start, process.steps)
     repetitions = _check.integer("repetitions", repetitions, low=1)
     _check.one_noise_source(generator, None, u)
     image = _given_values(known, mask, u)
@@ -235,13 +232,15 @@ def inpaint(
     def replaced(v: Tensor, scale: int) -> Tensor:
         return torch.where(mask, process.sample(image, scale, generator=generator), v)
 
+    def step(v: Tensor, i: int, k: int) -> Tensor:
+        return replaced(ancestral(denoiser, v, [k], i, generator=generator)[0], k)
+
     result = u.new_empty((len(scales), *u.shape))
     u = replaced(u, i)
     for j, k in enumerate(scales):
-        for left in reversed(range(repetitions)):
-            v = replaced(ancestral(denoiser, u, [k], i, generator=generator)[0], k)
-            if left:
-                u = process.sample(v, i, k, generator=generator)
+        v = step(u, i, k)
+        for _ in range(repetitions - 1):
+            v = step(process.sample(v, i, k, generator=generator), i, k)
         u = result[j] = v
         i = k
     return result
@@ -287,15 +286,10 @@ def _rows(pixels: Tensor) -> Iterator[slice]:
 def _observation(known: Tensor, mask: Tensor, data: Tensor) -> Tensor:
     """Return the known values, shape (number of known pixels,)."""
     event = tuple(data.shape[1:])
-    known = _check.dense("known", known)
-    if known.shape != event:
+    if _check.dense("known", known).shape != event:
         raise ValueError(f"known must have the shape {event} of one image, found {_size(known)}")
-    if known.dtype != data.dtype:
-        raise TypeError(f"known must have the dtype {data.dtype} of the data, found {known.dtype}")
-    if known.device != data.device:
-        raise ValueError(f"known must be on the data's device {data.device}, found {known.device}")
-    _check_mask(mask, known)
-    return _check.finite("known", known[mask])
+    _check_known(known, mask, data, "data")
+    return known[mask]
 
 
 def _given_values(known: Tensor, mask: Tensor, u: Tensor) -> Tensor:
@@ -304,15 +298,20 @@ def _given_values(known: Tensor, mask: Tensor, u: Tensor) -> Tensor:
     if known.ndim > u.ndim or known.shape != u.shape[u.ndim - known.ndim :]:
         expected = f"{_size(u)} or its last dimensions"
         raise ValueError(f"known must have the shape {expected}; found {_size(known)}")
-    if known.dtype != u.dtype:
-        raise TypeError(f"known must have the image's dtype {u.dtype}, found {known.dtype}")
-    if known.device != u.device:
-        raise ValueError(f"known must be on the image's device {u.device}, found {known.device}")
-    _check_mask(mask, known)
+    _check_known(known, mask, u, "image")
     if bool(mask.all()):
         raise ValueError("mask must leave a pixel unknown, found all known")
-    _check.finite("known", known[mask])
     return torch.where(mask, known, 0.0).expand_as(u)
+
+
+def _check_known(known: Tensor, mask: Tensor, u: Tensor, owner: str) -> None:
+    """Raise unless known values fit ``u`` and the mask fits them."""
+    if known.dtype != u.dtype:
+        raise TypeError(f"known must have the {owner}'s dtype {u.dtype}, found {known.dtype}")
+    if known.device != u.device:
+        raise ValueError(f"known must be on the {owner}'s device {u.device}, found {known.device}")
+    _check_mask(mask, known)
+    _check.finite("known", known[mask])
 
 
 def _check_mask(mask: Tensor, known: Tensor) -> None:

@@ -317,9 +317,7 @@ class Posterior(Denoiser):
         TypeError, ValueError
             If an argument does not fit, or no image of the data can have led to ``u``.
         """
-        last = self.process.steps
-        i = _check.integer("start", last if start is None else start, low=1, high=last)
-        scales = _check.decreasing_integers("scales", scales, low=0, high=i - 1)
+        i, scales = _check.way_back(scales, start, self.process.steps)
         self._flat(u)
         result = u.new_empty((len(scales), *u.shape))
         for j, k in enumerate(scales):

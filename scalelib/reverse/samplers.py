@@ -213,14 +213,11 @@ def _trajectory(
 ) -> Tensor:
     process = denoiser.process
     u = _check.floating("u", u)
-    i = _check.integer(
-        "start", process.steps if start is None else start, low=1, high=process.steps
-    )
-    scales = _check.decreasing_integers("scales", scales, low=0, high=i - 1)
-    if silent and (generator is not None or noise is not None):
-        raise ValueError("a trajectory without noise must get neither generator nor noise")
+    i, scales = _check.way_back(scales, start, process.steps)
     if not silent:
         _check.one_noise_source(generator, noise, u)
+    elif generator is not None or noise is not None:
+        raise ValueError("a trajectory without noise must get neither generator nor noise")
     if noise is not None:
         _check.like("noise", noise, u, (len(scales), *u.shape))
     result = u.new_empty((len(scales), *u.shape))

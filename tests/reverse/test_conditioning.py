@@ -444,7 +444,11 @@ def conditions(**changed):
     ("changed", "error", "message"),
     [
         ({"known": images(1)}, ValueError, r"known must have the shape \(1, 3, 2\) of one image"),
-        ({"known": images(1)[0].float()}, TypeError, "known must have the dtype torch.float64"),
+        (
+            {"known": images(1)[0].float()},
+            TypeError,
+            "known must have the data's dtype torch.float64",
+        ),
         ({"known": 0.3}, TypeError, r"known must be a torch.Tensor, found float"),
         ({"known": images(1)[0] * torch.nan}, ValueError, "known must be finite, found 2 NaN"),
         ({"mask": half()[0]}, ValueError, r"mask must have the shape \(1, 3, 2\) of known"),
