@@ -73,29 +73,10 @@ def add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", required=True, type=Path, metavar="RESULTS", help="folder; it is made"
     )
-    images = parser.add_argument_group("images")
-    images.add_argument(
-        "--data",
-        required=True,
-        metavar="FOLDER",
-        help="images, or a name of them such as photographs",
-    )
-    _add_numbers(images, IMAGES)
-    images.add_argument("--skip-bad", action="store_true", help="leave out unusable images")
-    models = parser.add_argument_group("scale-spaces")
-    models.add_argument(
-        "--models",
-        metavar="A,B,...",
-        help="of vp, ihd, diffusion, blurring, osmosis, linearised, with osmosis; default: all",
-    )
-    models.add_argument("--seeds", default="0,1,2", metavar="N,N,...", help="default: 0,1,2")
-    _add_numbers(models, SCALE_SPACES)
+    _add_images(parser.add_argument_group("images"))
+    _add_scale_spaces(parser.add_argument_group("scale-spaces"))
     _add_features(parser.add_argument_group("features"))
-    work = parser.add_argument_group("computation")
-    work.add_argument("--device", default="cpu", metavar="NAME", help="cpu (default) or cuda")
-    where = work.add_mutually_exclusive_group()
-    where.add_argument("--workers", type=int, metavar="N", help="processes on this machine")
-    where.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster")
+    _add_computation(parser.add_argument_group("computation"))
     parser.set_defaults(
         run=_compare,
         arguments={
@@ -108,6 +89,27 @@ def add_compare(parser: argparse.ArgumentParser) -> None:
         },
         afterwards="; what has been measured is kept, and the same command goes on with it",
     )
+
+
+def _add_images(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--data",
+        required=True,
+        metavar="FOLDER",
+        help="images, or a name of them such as photographs",
+    )
+    _add_numbers(group, IMAGES)
+    group.add_argument("--skip-bad", action="store_true", help="leave out unusable images")
+
+
+def _add_scale_spaces(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--models",
+        metavar="A,B,...",
+        help="of vp, ihd, diffusion, blurring, osmosis, linearised, with osmosis; default: all",
+    )
+    group.add_argument("--seeds", default="0,1,2", metavar="N,N,...", help="default: 0,1,2")
+    _add_numbers(group, SCALE_SPACES)
 
 
 def _add_numbers(group: argparse._ArgumentGroup, texts: dict[str, str]) -> None:
@@ -128,6 +130,13 @@ def _add_features(group: argparse._ArgumentGroup) -> None:
         "--stage", type=int, metavar="N", help=f"stage 1 to 8 of lite0; default: {STAGE}"
     )
     group.add_argument("--inception", type=Path, metavar="FILE", help="weights, for inception")
+
+
+def _add_computation(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--device", default="cpu", metavar="NAME", help="cpu (default) or cuda")
+    where = group.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=int, metavar="N", help="processes on this machine")
+    where.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster")
 
 
 def add_plot(parser: argparse.ArgumentParser) -> None:

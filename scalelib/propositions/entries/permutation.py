@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import sympy
 import torch
@@ -251,6 +252,7 @@ def blurred(name: str) -> tuple[Claim, ...]:
     def lost(index: Tensor) -> Check:
         return lambda trial: defect(process(name), process(name), index)
 
+    fails = partial(Claim, name, Expectation.FAILS)
     grids = ((6, 5), (5, 5))
     return (
         Claim(
@@ -260,15 +262,13 @@ def blurred(name: str) -> tuple[Claim, ...]:
             "largest relative gap over flips, on a square also transposition and quarter turns",
             "grid symmetries",
         ),
-        Claim(
-            name,
-            Expectation.FAILS,
+        fails(
             lambda trial: how_many(sized((2, 3)), 4, trial),
             "permutations of 2 x 3 pixels, of 720, that are respected: those of the grid only",
             "permutations",
         ),
         *(
-            Claim(name, Expectation.FAILS, lost(index), "relative Frobenius defect", aspect)
+            fails(lost(index), "relative Frobenius defect", aspect)
             for aspect, index in (
                 ("cyclic shift", cyclic_shift(SHAPE)),
                 ("scrambling", scrambled()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import sympy
 import torch
@@ -266,30 +267,19 @@ def on(name: str, check: Callable[[LinearGaussianScaleSpace, Trial], Outcome]) -
 def of_process(name: str) -> tuple[Claim, ...]:
     """Claims of a process with noise."""
     off = ", off the mean grey value" if name == LO else ""
+    holds = partial(Claim, name, Expectation.HOLDS)
     return (
-        Claim(
-            name,
-            Expectation.HOLDS,
+        holds(
             on(name, lambda chain, trial: bayes(chain, conditioned(chain), trial)),
             f"gap of the weights given pixels and a scale{off}",
         ),
-        Claim(
-            name,
-            Expectation.HOLDS,
+        holds(
             on(name, average),
             f"gap of the average of the class-conditional denoisers{off}",
             aspect="average over classes",
         ),
-        Claim(
-            name,
-            Expectation.HOLDS,
-            on(name, guidance),
-            f"relative gap of the conditional score{off}",
-            aspect="guidance",
-        ),
-        Claim(
-            name,
-            Expectation.HOLDS,
+        holds(on(name, guidance), f"relative gap of the conditional score{off}", aspect="guidance"),
+        holds(
             on(name, lambda chain, trial: shares(chain, trial, backwards)),
             "largest gap of the share of an image among the ends of reverse trajectories",
             aspect="samples",

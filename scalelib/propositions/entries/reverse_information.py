@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import partial
 
 import sympy
 import torch
@@ -215,32 +216,24 @@ def samples(name: str, *, detour: bool = False) -> Check:
 def claims(name: str) -> tuple[Claim, ...]:
     """Claims of a process with noise."""
     off = ", off the mean grey value" if name == LO else ""
-    holds = Expectation.HOLDS
+    holds = partial(Claim, name, Expectation.HOLDS)
     return (
-        Claim(
-            name,
-            holds,
+        holds(
             lambda trial: paths(process(name), trial),
             f"log-density of paths forth and back, gap in nats, all modes{off}",
             "joint law",
         ),
-        Claim(
-            name,
-            holds,
+        holds(
             lambda trial: rises(process(name)),
             "four weighted images: gap of forward and backward information, nats",
             "information of the image",
         ),
-        Claim(
-            name,
-            holds,
+        holds(
             lambda trial: forgets_start(process(name)),
             "Gaussian data: gap of what scale i tells of the start, nats, modes with noise",
             "information of the start",
         ),
-        Claim(
-            name,
-            holds,
+        holds(
             samples(name),
             f"Kolmogorov-Smirnov distance of the noise given the end{off}",
             "samples",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import sympy
 import torch
@@ -241,39 +242,29 @@ def remembered(trial: Trial) -> Outcome:
 def claims(name: str) -> tuple[Claim, ...]:
     """Claims about a process with noise."""
     off = ", off the mean grey value" if name == "linearised osmosis" else ""
-    holds = Expectation.HOLDS
+    holds = partial(Claim, name, Expectation.HOLDS)
     return (
-        Claim(
-            name,
-            holds,
+        holds(
             composition(exact, name),
             "gap of one kernel and two in a row, relative, one mode, quadrature",
             "kernels",
         ),
-        Claim(
-            name,
-            holds,
+        holds(
             lambda trial: components(process(name)),
             "relative gap of two components in a row, all modes",
             "components",
         ),
-        Claim(
-            name,
-            holds,
+        holds(
             lambda trial: carried(process(name), trial),
             f"weights at the earlier scale times kernel, gap in nats, all modes{off}",
             "weights",
         ),
-        Claim(
-            name,
-            holds,
+        holds(
             marginals(exact, name),
             "gap of the law carried back, relative, one mode, quadrature",
             "marginals",
         ),
-        Claim(
-            name,
-            holds,
+        holds(
             samples(name),
             f"Kolmogorov-Smirnov distance of reverse trajectories at scale 4{off}",
             "samples",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from scipy import stats
@@ -162,20 +163,16 @@ def returned(trial: Trial) -> Outcome:
 
 def claims(name: str) -> tuple[Claim, ...]:
     """Claims of a process with noise."""
-    holds = Expectation.HOLDS
+    holds = partial(Claim, name, Expectation.HOLDS)
     off = ", off the mean grey value" if name == LO else ""
     return (
-        Claim(name, holds, weights(name), "gap of the weights of the output, one mode", "weights"),
-        Claim(
-            name,
-            holds,
+        holds(weights(name), "gap of the weights of the output, one mode", "weights"),
+        holds(
             memorised(name),
             f"distance of outputs from the nearest image of the data{off}",
             "memorises",
         ),
-        Claim(
-            name,
-            holds,
+        holds(
             hits(name),
             f"distance of the frequencies of five images from their weights{off}",
             "samples",
