@@ -140,9 +140,27 @@ function photographs(model) {
   return list;
 }
 
-function render({ model, el }) {
+/** Keep the scales of the chosen photograph, and hand those under the slider to draw(found, why):
+    a missing one is null, and `why` says what it waits for. Gives a way to stop. */
+function followScales(model, draw) {
   const noise = normals(uniform(7), SIDE * SIDE);
   const towards = guidance(noise);
+  let [given, osmosis] = [null, null];
+  const show = () => draw(computed(given, osmosis, model.get("scale")), osmosis.state());
+  const start = () => {
+    osmosis?.cancel();
+    given = prepared(chosenImage(model), noise, SIDE);
+    osmosis = osmosisScales(given.image, towards, (done) => {
+      if (done === null || done === model.get("scale")) show();
+    });
+    show();
+  };
+  follow(model, ["photograph", "own"], start);
+  follow(model, ["scale"], show);
+  return () => osmosis.cancel();
+}
+
+function render({ model, el }) {
   const views = PROCESSES.map(([name, label]) => [name, label, picture({ heading: label, label })]);
   const text = readout();
   const stops = range(0, SCALES, 1);
@@ -159,31 +177,17 @@ function render({ model, el }) {
     ],
   });
   acceptDrops(el, own.take);
-  let [given, osmosis] = [null, null];
-  const draw = () => {
-    const scale = model.get("scale");
-    const found = computed(given, osmosis, scale);
-    const variances = {};
+  return followScales(model, (found, why) => {
+    const [scale, variances] = [model.get("scale"), {}];
     for (const [name, label, { node, show, title }] of views) {
       const image = found[name];
-      variances[name] = image ? fixed(spatialVariance(image), 3) : osmosis.state();
+      variances[name] = image ? fixed(spatialVariance(image), 3) : why;
       node.classList.toggle("missing", !image);
       if (image) show(image, SIDE, WHOLE);
       title.replaceChildren(...caption(name, label, scale, variances[name]));
     }
     text.textContent = say(variances, scale);
-  };
-  const start = () => {
-    osmosis?.cancel();
-    given = prepared(chosenImage(model), noise, SIDE);
-    osmosis = osmosisScales(given.image, towards, (done) => {
-      if (done === null || done === model.get("scale")) draw();
-    });
-    draw();
-  };
-  follow(model, ["photograph", "own"], start);
-  follow(model, ["scale"], draw);
-  return () => osmosis.cancel();
+  });
 }
 
 export default { render };

@@ -109,16 +109,33 @@ function say({ k, j, i, test }, route) {
   );
 }
 
-function render({ model, el }) {
-  const paths = chart({
+function pathsChart() {
+  return chart({
     label: "Paths of particles from scale k to scale i, directly and by way of j",
     entries: [[1, "directly", "line"], [2, "by way of j", "line"]],
   });
-  const histograms = chart({
+}
+
+function histogramsChart() {
+  return chart({
     label: "Histograms of both samples at scale i, and the exact density of the chain",
     entries: [[1, "directly", "line"], [2, "by way of j", "line dashed"], [4, "exact", "line"]],
   });
-  const text = readout();
+}
+
+function controls(model) {
+  const scale = (name, first, last) => slider(model, name, { label: `scale ${name}`, stops: range(first, last, 1) });
+  return [
+    scale("k", 0, 18),
+    scale("j", 1, 19),
+    scale("i", 2, 20),
+    select(model, "route", { label: "by way of j", options: ROUTES }),
+    button("Draw new particles", () => write(model, { seed: model.get("seed") + 1 })),
+  ];
+}
+
+function render({ model, el }) {
+  const [paths, histograms, text] = [pathsChart(), histogramsChart(), readout()];
   let stop = () => {};
   const show = (animated) => {
     stop();
@@ -128,19 +145,12 @@ function render({ model, el }) {
     if (animated) stop = tween(el, 1.5, (fraction) => showPaths(paths, found, fraction));
     else showPaths(paths, found, 1);
   };
-  const scale = (name, first, last) => slider(model, name, { label: `scale ${name}`, stops: range(first, last, 1) });
   keepOrder(model);
   frame(el, {
     label: "Semigroup property",
     figures: [paths.node, histograms.node],
     readout: text,
-    controls: [
-      scale("k", 0, 18),
-      scale("j", 1, 19),
-      scale("i", 2, 20),
-      select(model, "route", { label: "by way of j", options: ROUTES }),
-      button("Draw new particles", () => write(model, { seed: model.get("seed") + 1 })),
-    ],
+    controls: controls(model),
   });
   let seed = model.get("seed");
   follow(model, [...SCALES, "route", "seed"], () => {

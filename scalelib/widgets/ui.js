@@ -154,18 +154,23 @@ export function tween(el, seconds, step) {
   };
 }
 
+/** Move a numeric trait on by some of its stops. It ends on the last one, and goes on with the
+    first. Tells whether it has come to the last one. */
+function moveOn(model, name, stops, by) {
+  const [place, last] = [nearest(stops, model.get(name)), stops.length - 1];
+  const next = place === last ? 0 : Math.min(last, place + by);
+  write(model, { [name]: stops[next] });
+  return next === last;
+}
+
 /** Button that plays a numeric trait through its stops, and pauses. It wraps around at the end.
     Where the reader asked for less motion, each press moves on by a tenth of the way. Screen
     readers speak the text, a readout, where it stops, and not on its way. */
 export function player(model, name, { stops, seconds, text }) {
   const still = reducedMotion();
+  const interval = Math.max(40, (1000 * seconds) / stops.length);
+  const stride = Math.max(1, Math.round((interval * stops.length) / (1000 * seconds)));
   let timer = null;
-  const move = (by) => {
-    const place = nearest(stops, model.get(name));
-    const next = place === stops.length - 1 ? 0 : Math.min(stops.length - 1, place + by);
-    write(model, { [name]: stops[next] });
-    return next;
-  };
   const show = () => {
     made.textContent = still ? "Step" : timer === null ? "Play" : "Pause";
   };
@@ -178,15 +183,12 @@ export function player(model, name, { stops, seconds, text }) {
   };
   const play = () => {
     text.setAttribute("aria-live", "off");
-    timer = setInterval(tick, interval);
-  };
-  const interval = Math.max(40, (1000 * seconds) / stops.length);
-  const stride = Math.max(1, Math.round((interval * stops.length) / (1000 * seconds)));
-  const tick = () => {
-    if (!made.isConnected || move(stride) === stops.length - 1) pause();
+    timer = setInterval(() => {
+      if (!made.isConnected || moveOn(model, name, stops, stride)) pause();
+    }, interval);
   };
   const press = () => {
-    if (still) move(Math.ceil(stops.length / 10));
+    if (still) moveOn(model, name, stops, Math.ceil(stops.length / 10));
     else if (timer === null) play();
     else pause();
     show();
