@@ -4,6 +4,8 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+import browser
+
 # The same examples on every machine and in every run; a failure can be repeated.
 settings.register_profile(
     "scalelib",
@@ -16,13 +18,15 @@ settings.load_profile("scalelib")
 
 
 def pytest_collection_modifyitems(items):
-    """Skip tests marked ``cuda`` where there is no CUDA device."""
-    if torch.cuda.is_available():
-        return
-    skip = pytest.mark.skip(reason="needs a CUDA device")
+    """Skip tests whose marker asks for what this machine lacks."""
+    lacking = {}
+    if not torch.cuda.is_available():
+        lacking["cuda"] = "needs a CUDA device"
+    if browser.chromium() is None:
+        lacking["browser"] = "no Chromium on this machine"
     for item in items:
-        if "cuda" in item.keywords:
-            item.add_marker(skip)
+        for marker in lacking.keys() & set(item.keywords):
+            item.add_marker(pytest.mark.skip(reason=lacking[marker]))
 
 
 @pytest.fixture

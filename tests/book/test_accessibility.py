@@ -17,7 +17,6 @@ AXE = ROOT / "book/_vendor/node_modules/axe-core/axe.min.js"
 PAGES = [*browser.chapters(HTML), "search.html", "genindex.html"] if HTML.is_dir() else []
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(browser.chromium() is None, reason="no Chromium on this machine"),
     pytest.mark.skipif(not AXE.exists(), reason="axe-core is fetched by 'make book'"),
 ]
 # The whole page is read at once: a frame of its own would need axe-core, too, and there is none.
@@ -30,12 +29,6 @@ RUN = """async () => (await axe.run(document, {resultTypes: ['violations']})).vi
 def context(request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
     with browser.window(browser.VIEWS[request.param]) as opened:
         yield opened
-
-
-@pytest.fixture(scope="module")
-def base(html: Path) -> Iterator[str]:
-    with browser.served(html) as address:
-        yield address
 
 
 def faults(page: Page) -> dict[str, list[str]]:

@@ -13,10 +13,7 @@ import browser
 HTML = Path(__file__).resolve().parents[2] / "_build/html"
 PAGES = browser.chapters(HTML) if HTML.is_dir() else []
 WITH_WIDGETS = browser.widget_pages(HTML) if HTML.is_dir() else []
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(browser.chromium() is None, reason="no Chromium on this machine"),
-]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module", params=["wide-light", "phone-dark"])
@@ -28,12 +25,6 @@ def view(request: pytest.FixtureRequest) -> browser.View:
 def context(view: browser.View) -> Iterator[BrowserContext]:
     with browser.window(view) as opened:
         yield opened
-
-
-@pytest.fixture(scope="module")
-def base(html: Path) -> Iterator[str]:
-    with browser.served(html) as address:
-        yield address
 
 
 @pytest.mark.parametrize("name", PAGES)

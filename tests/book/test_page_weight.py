@@ -20,10 +20,7 @@ LIMIT = 2_500_000
 WIDGET_STATE = re.compile(
     rb'<script type="application/vnd\.jupyter\.widget-state\+json">.*?</script>', re.DOTALL
 )
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(browser.chromium() is None, reason="no Chromium on this machine"),
-]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +49,6 @@ def weight(html: Path, paths: set[str]) -> int:
     """Bytes of these files, compressed one by one."""
     contents = (WIDGET_STATE.sub(b"", (html / path).read_bytes()) for path in paths)
     return sum(len(gzip.compress(content, 6, mtime=0)) for content in contents)
-
-
-@pytest.fixture(scope="module")
-def base(html: Path) -> Iterator[str]:
-    with browser.served(html) as address:
-        yield address
 
 
 @pytest.mark.parametrize("name", PAGES)

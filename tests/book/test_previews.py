@@ -14,22 +14,13 @@ HTML = Path(__file__).resolve().parents[2] / "_build/html"
 BOX = ".statement-preview.shown"
 ELSEWHERE = "article a.internal[href='transition.html#prop-transition']"
 HERE = "article a.internal[href='#prop-memory']"
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(browser.chromium() is None, reason="no Chromium on this machine"),
-]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
 def context() -> Iterator[BrowserContext]:
     with browser.window(browser.VIEWS["wide-light"]) as opened:
         yield opened
-
-
-@pytest.fixture(scope="module")
-def base(html: Path) -> Iterator[str]:
-    with browser.served(html) as address:
-        yield address
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext
@@ -12,10 +11,7 @@ import browser
 
 PAGES = ("book/intro.html", "book/osmosis.html", "book/visual-comparison.html")
 WIDTHS = (360, 768, 1440)
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(browser.chromium() is None, reason="no Chromium on this machine"),
-]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module", params=[(w, s) for w in WIDTHS for s in ("light", "dark")])
@@ -23,12 +19,6 @@ def context(request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
     width, scheme = request.param
     with browser.window(browser.View(width, 900, scheme)) as opened:
         yield opened
-
-
-@pytest.fixture(scope="module")
-def base(html: Path) -> Iterator[str]:
-    with browser.served(html) as address:
-        yield address
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -36,7 +36,6 @@ display(play, slider, Square())
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(browser.chromium() is None, reason="no Chromium on this machine")
 @pytest.mark.skipif(not MODULES.is_dir(), reason="browser assets are fetched by 'make book'")
 def test_a_page_with_widgets_is_alive(small_book: Any) -> None:
     small_book.configure("local_assets")

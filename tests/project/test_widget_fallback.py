@@ -58,7 +58,6 @@ FALLBACK, WIDGET = [True, False], [False, True]
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(browser.chromium() is None, reason="no Chromium on this machine")
 @pytest.mark.skipif(not MODULES.is_dir(), reason="browser assets are fetched by 'make book'")
 def test_a_widget_and_its_static_figure(small_book: Any) -> None:
     small_book.configure("local_assets", "widget_fallback", style=ROOT / "book/_static")
