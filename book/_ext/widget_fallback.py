@@ -34,6 +34,7 @@ class SplitWidgetBundle(SphinxPostTransform):
             return
         for image in images:
             image["classes"].append("widget-fallback")
+            image["loading"] = "lazy"  # a browser leaves it out for as long as it is hidden
         view = bundle.copy()
         view += kinds.pop(VIEW)
         bundle.children = list(kinds.values())
