@@ -43,6 +43,16 @@ def listed_pages() -> list[str]:
     return re.findall(r"(?:root|file): (\S+)", text("_toc.yml"))
 
 
+def test_landing_page_leads_to_every_chapter() -> None:
+    """A card of each chapter, in the order of the table of contents."""
+    contents = text("_toc.yml").split("caption: Before you start")[1].split("caption: Reference")[0]
+    chapters = re.findall(r"file: book/(\S+)", contents)
+    before = {"reading-guide", "notation", "glossary"}
+    appendix = set(re.findall(r"file: book/(\S+)", contents.split("caption: Appendix")[1]))
+    cards = re.findall(r"^:link: (\S+)$", text("book/intro.md"), re.MULTILINE)
+    assert cards == [name for name in chapters if name not in before | appendix]
+
+
 def test_every_page_is_in_the_table_of_contents() -> None:
     skip = {"_vendor", ".ipynb_checkpoints"}
     pages = (p for p in (ROOT / "book").rglob("*.md") if not skip & set(p.parts))
