@@ -82,6 +82,26 @@ def drawing_names(source: str) -> set[str]:
     return names
 
 
+def off_the_page(cell: Cell) -> bool:
+    """Tell whether the pages leave a cell out, source and output."""
+    return "remove-cell" in (cell.metadata.get("tags") or [])
+
+
+def needs_kernel(source: str) -> bool:
+    """Tell whether a cell makes controls that are dead without a kernel."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            modules = {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            modules = {(node.module or "").split(".")[0]}
+        else:
+            modules = set()
+        calls = isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "explore"
+        if calls or "ipywidgets" in modules:
+            return True
+    return False
+
+
 def _root(node: ast.expr) -> str | None:
     if isinstance(node, ast.Attribute):
         whole = ast.unparse(node)

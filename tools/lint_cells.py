@@ -1,8 +1,8 @@
 """Check the code cells of the book: python tools/lint_cells.py [--fix].
 
 Style and format by ruff, types by mypy, and the rules of the house: at most 30 lines; a cell that
-draws says name, caption, alternative text and how the picture looks in dark mode. Messages point to
-the line of the page.
+draws says name, caption, alternative text and how the picture looks in dark mode; controls that
+need a kernel are tagged ``remove-cell``. Messages point to the line of the page.
 """
 
 from __future__ import annotations
@@ -118,7 +118,11 @@ def check_rules(found: list[Cell]) -> list[str]:
         if count > LONGEST:
             problems.append(f"{cell.place()}: {count} lines, more than {LONGEST}: move code down")
         drawing |= cells.drawing_names(cell.source)
-        if cells.draws(cell.source, drawing):
+        if cells.off_the_page(cell):
+            continue
+        if cells.needs_kernel(cell.source):
+            problems.append(f"{cell.place()}: controls are dead on the page: tag it remove-cell")
+        elif cells.draws(cell.source, drawing):
             problems += [f"{cell.place()}: the figure has no {what}" for what in missing(cell)]
     return problems
 

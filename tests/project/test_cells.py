@@ -100,6 +100,37 @@ def test_a_name_taken_on_another_page_is_found(
     assert found == ["book/page.md:18: the name fig-a is taken: book/a-first.md:18"]
 
 
+CONTROLS = """```{code-cell}
+:tags: [remove-cell]
+from scalelib.figures import Drawing, gallery
+from scalelib.provenance import record
+from scalelib.widgets import explore
+
+
+def draw(size: int) -> Drawing:
+    return gallery({}, provenance=record("draw", size=size))
+
+
+explore(draw, size=[1, 2])
+```
+"""
+
+
+def test_controls_stay_off_the_page(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert problems(page, CONTROLS, capsys) == []
+    found = problems(page, CONTROLS.replace("remove-cell", "hide-cell"), capsys)
+    assert found == ["book/page.md:10: controls are dead on the page: tag it remove-cell"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["import ipywidgets", "from ipywidgets import interact", "scalelib.widgets.explore(draw)"],
+)
+def test_controls_are_recognised(source: str) -> None:
+    assert cells.needs_kernel(source)
+    assert not cells.needs_kernel("from scalelib.widgets import BetaBound\n\nBetaBound()")
+
+
 def test_drawing_through_the_package_is_seen() -> None:
     names = cells.drawing_names("from scalelib.figures import film_strip\nimport math")
     assert names == {"film_strip"}
