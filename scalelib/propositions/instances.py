@@ -20,13 +20,21 @@ from scalelib.processes import (
 from scalelib.schedules import arctan_noise, geometric_sigma, linear_beta, log_blur, sin2_blur
 
 __all__ = [
+    "BD",
     "BLURRING",
+    "HD",
+    "IHD",
+    "LO",
     "NAMES",
+    "NOISY",
     "OSMOSIS",
+    "PIXELWISE",
     "PROCESSES",
     "SHAPE",
     "STEPS",
     "SYMBOLIC",
+    "VE",
+    "VP",
     "Tampered",
     "fold",
     "pairs",
@@ -40,20 +48,31 @@ SHAPE = (6, 5)
 STEPS = 12
 """Number of scales of the standard instances, few enough to try all pairs."""
 
+VP = "variance preserving"
+VE = "variance exploding"
+IHD = "inverse heat dissipation"
+BD = "blurring diffusion"
+LO = "linearised osmosis"
+HD = "homogeneous diffusion"
+
 PROCESSES: dict[str, Callable[[], LinearGaussianScaleSpace]] = {
-    "variance preserving": lambda: VariancePreserving(linear_beta(STEPS, 1e-3, 0.6)),
-    "variance exploding": lambda: VarianceExploding(geometric_sigma(STEPS, 0.02, 10.0)),
-    "inverse heat dissipation": lambda: HeatDissipation(log_blur(STEPS, 3.0), 0.02, SHAPE),
-    "blurring diffusion": lambda: BlurringDiffusion(
-        sin2_blur(STEPS, 3.0), *arctan_noise(STEPS), SHAPE
-    ),
-    "linearised osmosis": lambda: LinearisedOsmosis(log_blur(STEPS, 3.0), 0.5, SHAPE),
-    "homogeneous diffusion": lambda: HomogeneousDiffusion(log_blur(STEPS, 3.0), SHAPE),
+    VP: lambda: VariancePreserving(linear_beta(STEPS, 1e-3, 0.6)),
+    VE: lambda: VarianceExploding(geometric_sigma(STEPS, 0.02, 10.0)),
+    IHD: lambda: HeatDissipation(log_blur(STEPS, 3.0), 0.02, SHAPE),
+    BD: lambda: BlurringDiffusion(sin2_blur(STEPS, 3.0), *arctan_noise(STEPS), SHAPE),
+    LO: lambda: LinearisedOsmosis(log_blur(STEPS, 3.0), 0.5, SHAPE),
+    HD: lambda: HomogeneousDiffusion(log_blur(STEPS, 3.0), SHAPE),
 }
 """Name -> standard instance of each linear Gaussian process, data in [-1, 1]."""
 
-BLURRING = tuple(PROCESSES)[2:]
+PIXELWISE = tuple(name for name, build in PROCESSES.items() if build().shape is None)
+"""Processes that treat every pixel alone."""
+
+BLURRING = tuple(name for name in PROCESSES if name not in PIXELWISE)
 """Processes that are diagonal in the cosine basis."""
+
+NOISY = tuple(name for name, build in PROCESSES.items() if bool(build().direct(STEPS)[1].any()))
+"""Processes with noise in some mode: all but homogeneous diffusion."""
 
 OSMOSIS = "osmosis"
 """Name of the filter beside the processes. It has no law; propositions on images apply."""

@@ -11,7 +11,7 @@ from scipy import stats
 from scalelib.information import Mixture, marginal
 from scalelib.processes import VariancePreserving
 from scalelib.propositions import _feller as feller
-from scalelib.propositions.instances import PROCESSES, process
+from scalelib.propositions.instances import NOISY, process
 from scalelib.propositions.reversal import (
     IMAGES,
     LINE,
@@ -32,7 +32,6 @@ from scalelib.propositions.reversal import (
     whitened,
 )
 
-NOISY = tuple(PROCESSES)[:-1]
 KERNELS = (exact, denoised, matched)
 X = torch.linspace(-8, 8, 4001, dtype=torch.float64)[:, None]
 WIDTH = float(X[1] - X[0])

@@ -10,6 +10,7 @@ import torch
 from scalelib.information import Mixture, entropy_by_quadrature, gaussian_entropy, marginal
 from scalelib.processes import VariancePreserving
 from scalelib.propositions.derivation import Derivation
+from scalelib.propositions.instances import VP
 from scalelib.propositions.statement import (
     Claim,
     Control,
@@ -23,7 +24,6 @@ from scalelib.schedules import linear_beta
 
 __all__ = ["PROPOSITIONS"]
 
-VP = "variance preserving"
 
 TOLERANCE = 1e-9
 """In nats; each of up to three entropies is found within 1e-10 by quadrature."""

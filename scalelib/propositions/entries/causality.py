@@ -14,7 +14,7 @@ from scalelib.information.densities import Mixture, marginal
 from scalelib.information.modes import critical_points, modes_near
 from scalelib.processes import LinearGaussianScaleSpace
 from scalelib.propositions.derivation import Derivation
-from scalelib.propositions.instances import BLURRING, OSMOSIS, SHAPE, STEPS, process
+from scalelib.propositions.instances import BLURRING, OSMOSIS, PIXELWISE, SHAPE, STEPS, process
 from scalelib.propositions.statement import (
     Claim,
     Control,
@@ -27,7 +27,6 @@ from scalelib.propositions.statement import (
 
 __all__ = ["PROPOSITIONS"]
 
-PIXELWISE = ("variance preserving", "variance exploding")
 
 GREY = torch.tensor([[-0.95], [-0.6], [-0.52], [-0.1], [0.3], [0.41], [0.9]], dtype=torch.float64)
 """Grey values of one pixel in seven images."""

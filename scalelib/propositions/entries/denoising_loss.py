@@ -13,8 +13,8 @@ from scalelib.information import Mixture, gaussian_mutual_information
 from scalelib.processes import LinearGaussianScaleSpace, VarianceExploding, VariancePreserving
 from scalelib.propositions.derivation import Derivation
 from scalelib.propositions.instances import (
+    NOISY,
     OSMOSIS,
-    PROCESSES,
     STEPS,
     Tampered,
     pairs,
@@ -51,8 +51,6 @@ TOLERANCE = 1e-10
 RELATIVE = 1e-12
 """Of transitions; the difference of two noise variances loses a few digits."""
 
-NOISY = tuple(name for name in PROCESSES if name != "homogeneous diffusion")
-"""Processes whose signal-to-noise ratio is finite in some mode."""
 
 MODE = 1
 """Lowest horizontal frequency, in which the images of finite data differ."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from scalelib.propositions import _feller as feller
 from scalelib.propositions.derivation import Derivation
+from scalelib.propositions.instances import VP
 from scalelib.propositions.statement import (
     Check,
     Claim,
@@ -101,7 +102,6 @@ def backward(sign: int) -> Check:
     return check
 
 
-VP = "variance preserving"
 PROPOSITIONS = (
     Proposition(
         label="E-5",

@@ -20,7 +20,7 @@ from scalelib.information import (
 )
 from scalelib.processes import LinearGaussianScaleSpace, VariancePreserving
 from scalelib.propositions.derivation import Derivation
-from scalelib.propositions.instances import OSMOSIS, SHAPE, STEPS, Tampered, process
+from scalelib.propositions.instances import OSMOSIS, SHAPE, STEPS, VE, VP, Tampered, process
 from scalelib.propositions.statement import (
     Check,
     Claim,
@@ -36,7 +36,6 @@ from scalelib.transforms import laplacian_eigenvalues
 
 __all__ = ["PROPOSITIONS"]
 
-VP, VE = "variance preserving", "variance exploding"
 
 COUNT = SHAPE[0] * SHAPE[1]
 """Grey values of an image."""

@@ -11,6 +11,7 @@ from torch import Tensor
 from scalelib.information import gaussian_entropy
 from scalelib.processes import VariancePreserving
 from scalelib.propositions.derivation import Derivation
+from scalelib.propositions.instances import VP
 from scalelib.propositions.statement import (
     Claim,
     Control,
@@ -24,7 +25,6 @@ from scalelib.schedules import constant_beta, linear_beta
 
 __all__ = ["PROPOSITIONS"]
 
-VP = "variance preserving"
 
 TOLERANCE = 1e-12
 """In nats, for closed forms of one variable."""

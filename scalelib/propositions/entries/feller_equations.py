@@ -14,6 +14,7 @@ from scalelib.information import marginal
 from scalelib.processes import VariancePreserving
 from scalelib.propositions import _feller as feller
 from scalelib.propositions.derivation import Derivation
+from scalelib.propositions.instances import VP
 from scalelib.propositions.statement import (
     Check,
     Claim,
@@ -157,7 +158,6 @@ def adapted(trial: Trial) -> Outcome:
     return Outcome(float(gap.abs().sum()) * WIDTH, 1e-13)
 
 
-VP = "variance preserving"
 PROPOSITIONS = (
     Proposition(
         label="T-feller",

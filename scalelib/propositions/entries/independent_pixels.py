@@ -9,7 +9,7 @@ from torch import Tensor
 
 from scalelib.information import gaussian_relative_entropy
 from scalelib.processes import LinearGaussianScaleSpace
-from scalelib.propositions.instances import SHAPE, Tampered, process
+from scalelib.propositions.instances import SHAPE, VP, Tampered, process
 from scalelib.propositions.statement import (
     Claim,
     Control,
@@ -66,7 +66,6 @@ def another_chain(trial: Trial) -> Outcome:
     return Outcome(float(a.square() + b2 - 1), 1e-12, expected=s**2 - before**2)
 
 
-VP = "variance preserving"
 PROPOSITIONS = (
     Proposition(
         label="E-12",

@@ -17,7 +17,14 @@ from scalelib.propositions.grid import (
     osmosis_matrix,
     transition_matrices,
 )
-from scalelib.propositions.instances import OSMOSIS, PROCESSES, SHAPE, process
+from scalelib.propositions.instances import (
+    BLURRING,
+    NOISY,
+    OSMOSIS,
+    PIXELWISE,
+    SHAPE,
+    process,
+)
 from scalelib.propositions.statement import (
     Check,
     Claim,
@@ -171,8 +178,7 @@ def derivation() -> Derivation:
     return steps.equal(text, part(x, y, u, v) / part(y, x, u, v), ratio)
 
 
-PIXELWISE = ("variance preserving", "variance exploding")
-NOISY = tuple(name for name in PROCESSES if name not in (*PIXELWISE, "homogeneous diffusion"))
+NOISY_BLUR = tuple(name for name in BLURRING if name in NOISY)
 SPREAD = "largest difference of the log-density on an orbit, in nats"
 DISTANCE = "relative distance of the permuted set from the set"
 
@@ -189,7 +195,7 @@ CLAIMS = (
     ),
     *(
         claim
-        for name in NOISY
+        for name in NOISY_BLUR
         for claim in (
             Claim(
                 name, Expectation.HOLDS, invariant(name, grid_group()), SPREAD, "grid symmetries"

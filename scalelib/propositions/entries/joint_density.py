@@ -10,6 +10,7 @@ from torch import Tensor
 
 from scalelib.propositions import _feller as feller
 from scalelib.propositions.derivation import Derivation
+from scalelib.propositions.instances import VP
 from scalelib.propositions.statement import (
     Check,
     Claim,
@@ -94,7 +95,6 @@ def forward(trial: Trial) -> Outcome:
     return Outcome(feller.residual(joint, fokker_planck, low=0.3), TOLERANCE)
 
 
-VP = "variance preserving"
 PROPOSITIONS = (
     Proposition(
         label="E-10",

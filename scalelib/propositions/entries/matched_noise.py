@@ -13,6 +13,7 @@ from torch import Tensor
 
 from scalelib.processes import BlurringDiffusion, LinearisedOsmosis
 from scalelib.propositions.derivation import Derivation
+from scalelib.propositions.instances import BD
 from scalelib.propositions.statement import (
     Claim,
     Control,
@@ -30,7 +31,6 @@ TIMES = (0.01, 0.125, 1.0, 10.0, 60.0)
 SHAPE = (96, 80)
 """Its walks of duration 60 hardly meet the border twice, which the closed form leaves out."""
 
-BLUR = "blurring diffusion"
 
 Level = Callable[[Tensor], Tensor]
 """Noise of all modes -> level of the white noise."""
@@ -157,35 +157,35 @@ PROPOSITIONS = (
         anchors=("prop-match",),
         claims=(
             Claim(
-                BLUR,
+                BD,
                 Expectation.HOLDS,
                 lambda trial: stationary(divergence, matched),
                 "slope of the relative entropy per mode in the logarithm of the level",
                 "relative entropy",
             ),
             Claim(
-                BLUR,
+                BD,
                 Expectation.HOLDS,
                 lambda trial: stationary(transport, lambda t: mean(noise(t))),
                 "slope of the relative squared distance in the logarithm of the level",
                 "Wasserstein distance",
             ),
             Claim(
-                BLUR,
+                BD,
                 Expectation.HOLDS,
                 lambda trial: closed_form(),
                 "relative gap of the variances to their closed form",
                 "closed form",
             ),
             Claim(
-                BLUR,
+                BD,
                 Expectation.HOLDS,
                 lambda trial: early(),
                 "relative Wasserstein defect at t = 1e-6",
                 "short times",
             ),
             Claim(
-                BLUR,
+                BD,
                 Expectation.HOLDS,
                 lambda trial: decay(0.5),
                 "order in time of the defect, 512 x 512 pixels",
@@ -195,22 +195,22 @@ PROPOSITIONS = (
         controls=(
             Control(
                 "relative entropy at the plain mean",
-                BLUR,
+                BD,
                 lambda trial: stationary(divergence, lambda t: mean(noise(t))),
             ),
             Control(
                 "Wasserstein distance at the matched level",
-                BLUR,
+                BD,
                 lambda trial: stationary(transport, matched),
             ),
             Control(
                 "relative entropy without mode 0, whose level is n / (n - 1) times as high",
-                BLUR,
+                BD,
                 lambda trial: stationary(divergence, matched, first=1),
             ),
-            Control("closed form with 1 - P(t) + P(2t)", BLUR, lambda trial: closed_form(1.0)),
-            Control("no border", BLUR, lambda trial: early(border=False)),
-            Control("defect of first order in time", BLUR, lambda trial: decay(1.0)),
+            Control("closed form with 1 - P(t) + P(2t)", BD, lambda trial: closed_form(1.0)),
+            Control("no border", BD, lambda trial: early(border=False)),
+            Control("defect of first order in time", BD, lambda trial: decay(1.0)),
         ),
         functions=("scalelib.schedules.matched_sigma", "scalelib.BlurringDiffusion"),
         derivation=derivation,

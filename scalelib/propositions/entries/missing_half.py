@@ -10,7 +10,7 @@ import torch
 
 from scalelib.information import Mixture, conditional_entropy, entropy_by_quadrature, marginal
 from scalelib.propositions.derivation import Derivation
-from scalelib.propositions.instances import STEPS, process
+from scalelib.propositions.instances import STEPS, VP, process
 from scalelib.propositions.statement import (
     Check,
     Claim,
@@ -25,7 +25,6 @@ from scalelib.schedules import linear_beta
 
 __all__ = ["PROPOSITIONS"]
 
-VP = "variance preserving"
 
 TOLERANCE = 1e-9
 """In nats; quadrature finds the entropy within 1e-10."""

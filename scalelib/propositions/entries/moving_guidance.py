@@ -25,6 +25,7 @@ from scalelib.processes import (
 )
 from scalelib.propositions import _feller as feller
 from scalelib.propositions.derivation import Derivation
+from scalelib.propositions.instances import VP
 from scalelib.propositions.statement import (
     Check,
     Claim,
@@ -270,7 +271,6 @@ def _slope(x: Sequence[float], y: Sequence[float]) -> float:
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
-VP = "variance preserving"
 WRONG: dict[str, Powers] = {
     "p": (1.0, 0.0),
     "p^2": (2.0, 0.0),

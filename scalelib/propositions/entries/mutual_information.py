@@ -19,7 +19,14 @@ from scalelib.information import (
 )
 from scalelib.processes import LinearGaussianScaleSpace
 from scalelib.propositions.derivation import Derivation
-from scalelib.propositions.instances import OSMOSIS, PROCESSES, SHAPE, STEPS, Tampered, process
+from scalelib.propositions.instances import (
+    NOISY,
+    OSMOSIS,
+    SHAPE,
+    STEPS,
+    Tampered,
+    process,
+)
 from scalelib.propositions.laws import (
     FOUR,
     SPECTRUM,
@@ -47,8 +54,6 @@ __all__ = ["PROPOSITIONS"]
 TOLERANCE = 1e-10
 """Nats; sums of a hundred logarithms, and integrals whose error is far below rounding."""
 
-NOISY = tuple(name for name in PROCESSES if name != "homogeneous diffusion")
-"""Processes with noise in some mode."""
 
 DRAWS = 20_000
 """Sample size."""

@@ -8,7 +8,17 @@ from torch import Tensor
 
 from scalelib.processes import LinearGaussianScaleSpace
 from scalelib.propositions.derivation import Derivation
-from scalelib.propositions.instances import OSMOSIS, PROCESSES, SHAPE, process
+from scalelib.propositions.instances import (
+    BD,
+    HD,
+    IHD,
+    LO,
+    OSMOSIS,
+    SHAPE,
+    VE,
+    VP,
+    process,
+)
 from scalelib.propositions.statement import (
     Check,
     Claim,
@@ -23,14 +33,13 @@ from scalelib.reverse import NoisePrediction, Posterior
 
 __all__ = ["PROPOSITIONS"]
 
-NOISY = tuple(PROCESSES)[:4]
+IN_EVERY_MODE = (VP, VE, IHD, BD)
 """Processes with noise in every mode."""
 
 TOLERANCE = 1e-10
 """Relative to numbers of size 1 at least; the sums have a few hundred terms."""
 
 IMAGES, POINTS = 5, 20
-VP = "variance preserving"
 
 
 def derivation() -> Derivation:
@@ -142,16 +151,13 @@ PROPOSITIONS = (
         claims=(
             *(
                 Claim(name, Expectation.HOLDS, weighted(name), WEIGHT, aspect="weights")
-                for name in NOISY
+                for name in IN_EVERY_MODE
             ),
             *(
                 Claim(name, Expectation.HOLDS, split(name), SPLIT, aspect="least loss")
-                for name in NOISY
+                for name in IN_EVERY_MODE
             ),
-            *(
-                Claim(name, Expectation.NOT_APPLICABLE, remark=SILENT)
-                for name in (*tuple(PROCESSES)[4:], OSMOSIS)
-            ),
+            *(Claim(name, Expectation.NOT_APPLICABLE, remark=SILENT) for name in (LO, HD, OSMOSIS)),
         ),
         controls=(
             Control("weight M / S instead of its square", VP, weighted(VP, power=1.0)),

@@ -22,6 +22,7 @@ from scalelib.processes import (
 )
 from scalelib.propositions import _feller as feller
 from scalelib.propositions.derivation import Derivation
+from scalelib.propositions.instances import OSMOSIS, VE, VP
 from scalelib.propositions.statement import (
     Check,
     Claim,
@@ -400,7 +401,6 @@ def slope(x: Sequence[float], y: Sequence[float]) -> float:
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
-VP, VE, OSMOSIS = "variance preserving", "variance exploding", "osmosis"
 UP_TO_THE_BOUND, ANY = (0.1, 0.5, 1.0), (0.1, 1.0, 10.0, 1e3)
 INTEGRATORS: dict[str, tuple[Integrator, Sequence[float]]] = {
     "implicit Euler": ("implicit-euler", (*ANY, 1e6)),

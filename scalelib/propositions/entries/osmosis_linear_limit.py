@@ -15,7 +15,7 @@ from scalelib.propositions.couplings import Draw, in_modes, markov, measure, one
 from scalelib.propositions.derivation import Derivation
 from scalelib.propositions.evolutions import diffuse
 from scalelib.propositions.grid import laplacian_matrix
-from scalelib.propositions.instances import SHAPE, STEPS, pairs, process
+from scalelib.propositions.instances import LO, SHAPE, STEPS, pairs, process
 from scalelib.propositions.linear_limit import first_order, interface_drift, linear_limit
 from scalelib.propositions.patterns import SIZES, guidances, images
 from scalelib.propositions.statement import (
@@ -40,7 +40,6 @@ TIMES = (0.3, 1.0, 2.0)
 OFFSETS = np.geomspace(4e3, 2.56e5, 4)
 """From where on the error is of first order: grey values reach 255."""
 
-LO = "linearised osmosis"
 
 Limit = Callable[[Tensor, Tensor, float], Tensor]
 

@@ -13,7 +13,7 @@ from scalelib.information import gaussian_entropy
 from scalelib.processes import BlurringDiffusion, LinearGaussianScaleSpace
 from scalelib.propositions.derivation import Derivation
 from scalelib.propositions.entries.conditional_entropy import noisy, predicted
-from scalelib.propositions.instances import OSMOSIS, PROCESSES, SHAPE, process
+from scalelib.propositions.instances import IHD, OSMOSIS, PROCESSES, SHAPE, VP, process
 from scalelib.propositions.statement import (
     Check,
     Claim,
@@ -159,7 +159,6 @@ def claims(name: str, expectation: Expectation, remark: str = "") -> tuple[Claim
     )
 
 
-VP, IHD = "variance preserving", "inverse heat dissipation"
 PROPOSITIONS = (
     Proposition(
         label="R-Hc",

@@ -14,7 +14,16 @@ from scalelib.information import Mixture, marginal
 from scalelib.processes import LinearGaussianScaleSpace, VarianceExploding
 from scalelib.propositions.derivation import Derivation
 from scalelib.propositions.entries.transition import closed_form, modes
-from scalelib.propositions.instances import OSMOSIS, PROCESSES, SHAPE, STEPS, process
+from scalelib.propositions.instances import (
+    HD,
+    LO,
+    NOISY,
+    OSMOSIS,
+    SHAPE,
+    STEPS,
+    VP,
+    process,
+)
 from scalelib.propositions.replacement import GaussianPair, fine_steps, limit, replacement_law
 from scalelib.propositions.statement import (
     Check,
@@ -30,10 +39,7 @@ from scalelib.reverse import Posterior, given_label, given_pixels, inpaint
 
 __all__ = ["PROPOSITIONS"]
 
-NOISY = tuple(PROCESSES)[:-1]
-"""All but homogeneous diffusion."""
 
-VP, LO, HD = "variance preserving", "linearised osmosis", "homogeneous diffusion"
 TOLERANCE = 1e-10
 """Log-likelihoods of up to 1e5 carry rounding errors of 1e-11."""
 

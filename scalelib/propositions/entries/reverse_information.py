@@ -14,7 +14,7 @@ from scalelib.information import Mixture
 from scalelib.processes import LinearGaussianScaleSpace
 from scalelib.propositions.derivation import Derivation
 from scalelib.propositions.entries.transition import white
-from scalelib.propositions.instances import OSMOSIS, PROCESSES, STEPS, process
+from scalelib.propositions.instances import HD, LO, NOISY, OSMOSIS, STEPS, VP, process
 from scalelib.propositions.laws import SPECTRUM, information_on_points, nodes, per_mode
 from scalelib.propositions.reversal import (
     IMAGES,
@@ -63,9 +63,6 @@ SCALES = {
     "linearised osmosis": 2,
 }
 """Scale whose joint law with the image is sampled: it leaves about half of the doubt."""
-
-VP, HD, LO = "variance preserving", "homogeneous diffusion", "linearised osmosis"
-NOISY = tuple(PROCESSES)[:-1]
 
 
 def derivation() -> Derivation:

@@ -14,7 +14,7 @@ from scalelib.processes import VariancePreserving
 from scalelib.propositions import _feller as feller
 from scalelib.propositions._reverse import evolve, grid
 from scalelib.propositions.derivation import Derivation
-from scalelib.propositions.instances import process
+from scalelib.propositions.instances import VP, process
 from scalelib.propositions.reversal import (
     Kernel,
     Reversal,
@@ -37,7 +37,6 @@ from scalelib.propositions.statement import (
 __all__ = ["PROPOSITIONS"]
 
 TOLERANCE = 1e-10
-VP = "variance preserving"
 SINGLE = Mixture(torch.tensor([[0.6]]).double(), torch.tensor([0.25]).double())
 """Gaussian data: here the exact kernel is Gaussian."""
 

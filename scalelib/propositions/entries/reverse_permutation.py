@@ -12,7 +12,18 @@ from scalelib.processes import LinearGaussianScaleSpace
 from scalelib.propositions.derivation import Derivation
 from scalelib.propositions.entries.permutation import moved, white
 from scalelib.propositions.grid import cyclic_shift, grid_symmetries, transition_matrices
-from scalelib.propositions.instances import BLURRING, OSMOSIS, PROCESSES, SHAPE, process
+from scalelib.propositions.instances import (
+    BD,
+    BLURRING,
+    HD,
+    IHD,
+    LO,
+    OSMOSIS,
+    SHAPE,
+    VE,
+    VP,
+    process,
+)
 from scalelib.propositions.reversal import IMAGES, exact_posterior
 from scalelib.propositions.statement import (
     Check,
@@ -37,7 +48,6 @@ WAY = (9, 6, 3, 0)
 SCALE = 4
 """Scale at which denoisers are compared."""
 
-VP, VE, IHD, BD, LO, HD = PROCESSES
 PIXELS = SHAPE[0] * SHAPE[1]
 
 

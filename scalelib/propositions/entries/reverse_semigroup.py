@@ -14,7 +14,7 @@ from scalelib.information import Mixture
 from scalelib.processes import LinearGaussianScaleSpace
 from scalelib.propositions.derivation import Derivation
 from scalelib.propositions.entries.transition import white
-from scalelib.propositions.instances import OSMOSIS, PROCESSES, process
+from scalelib.propositions.instances import HD, NOISY, OSMOSIS, VE, VP, process
 from scalelib.propositions.reversal import (
     IMAGES,
     LINE,
@@ -60,9 +60,6 @@ PAIRS = ((0, 1), (0, 3), (2, 3), (5, 6), (1, 12), (11, 12))
 
 DRAWS = 2000
 """Trajectories of a sampled check."""
-
-VP, VE, HD = "variance preserving", "variance exploding", "homogeneous diffusion"
-NOISY = tuple(PROCESSES)[:-1]
 
 
 # The proof, in one mode

@@ -10,7 +10,17 @@ from torch import Tensor
 
 from scalelib.information import Mixture, relative_entropy_by_quadrature
 from scalelib.propositions.derivation import Derivation
-from scalelib.propositions.instances import OSMOSIS, PROCESSES, STEPS, process
+from scalelib.propositions.instances import (
+    BD,
+    HD,
+    IHD,
+    LO,
+    OSMOSIS,
+    STEPS,
+    VE,
+    VP,
+    process,
+)
 from scalelib.propositions.laws import information_on_points, nodes
 from scalelib.propositions.reversal import (
     IMAGES,
@@ -50,7 +60,6 @@ WIDER = 1.25
 SHIFT = 0.5
 """Mean of the data: what is forgotten last."""
 
-VP, VE, IHD, BD, LO, HD = PROCESSES
 MODES = {VP: 1, VE: 1, IHD: 1, BD: 0, LO: 1}
 """Mode that is followed: of blurring diffusion the mean grey value, which survives longest."""
 

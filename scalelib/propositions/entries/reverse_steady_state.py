@@ -12,7 +12,18 @@ from scipy.optimize import brentq
 from torch import Tensor
 
 from scalelib.processes import LinearGaussianScaleSpace
-from scalelib.propositions.instances import OSMOSIS, PROCESSES, STEPS, process
+from scalelib.propositions.instances import (
+    BD,
+    HD,
+    IHD,
+    LO,
+    NOISY,
+    OSMOSIS,
+    STEPS,
+    VE,
+    VP,
+    process,
+)
 from scalelib.propositions.reversal import (
     IMAGES,
     SET,
@@ -45,8 +56,6 @@ ROUNDING = 1e-12
 DRAWS = 5000
 """Trajectories of a sampled check."""
 
-VP, VE, IHD, BD, LO, HD = PROCESSES
-NOISY = (VP, VE, IHD, BD, LO)
 
 Way = Callable[[Posterior, Tensor, torch.Generator], Tensor]
 """Posterior, images at the last scale, generator -> images at scale 0."""

@@ -13,7 +13,7 @@ from scalelib.drift_diffusion import DriftDiffusion, Grid
 from scalelib.osmosis import Osmosis
 from scalelib.propositions import _feller as feller
 from scalelib.propositions.derivation import Derivation
-from scalelib.propositions.instances import SHAPE
+from scalelib.propositions.instances import HD, OSMOSIS, SHAPE, VP
 from scalelib.propositions.statement import (
     Check,
     Claim,
@@ -171,7 +171,6 @@ def truncation(weight: float) -> Check:
     return check
 
 
-VP, HD, OSMOSIS = "variance preserving", "homogeneous diffusion", "osmosis"
 IMAGES = {OSMOSIS: uneven(), HD: torch.ones(1, *SHAPE, dtype=torch.float64)}
 """Guidance of an image for each filter; for diffusion it is flat."""
 CHECKS = (

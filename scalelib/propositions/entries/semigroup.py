@@ -29,10 +29,14 @@ from scalelib.propositions.entries.transition import (
     white,
 )
 from scalelib.propositions.instances import (
+    IHD,
+    LO,
+    NOISY,
     OSMOSIS,
     PROCESSES,
     SHAPE,
     STEPS,
+    VP,
     Tampered,
     pairs,
     process,
@@ -54,11 +58,6 @@ __all__ = ["PROPOSITIONS"]
 
 TOLERANCE = 1e-12
 """Relative; the composition of three closed forms loses a few units in the last place."""
-
-NOISY = tuple(PROCESSES)[:-1]
-"""All but homogeneous diffusion."""
-
-VP, IHD, LO = "variance preserving", "inverse heat dissipation", "linearised osmosis"
 
 
 # The proof, in one mode

@@ -10,6 +10,7 @@ from torch import Tensor
 from scalelib.processes import VariancePreserving
 from scalelib.propositions.derivation import Derivation
 from scalelib.propositions.entries.steady_state import STEPS, distance_left, halving, harmonic
+from scalelib.propositions.instances import VP
 from scalelib.propositions.statement import (
     Check,
     Claim,
@@ -23,8 +24,6 @@ from scalelib.propositions.statement import (
 from scalelib.schedules import constant_beta
 
 __all__ = ["PROPOSITIONS"]
-
-VP = "variance preserving"
 
 
 def lower_bound(n: int) -> float:

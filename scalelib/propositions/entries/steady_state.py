@@ -28,7 +28,7 @@ from scalelib.processes import (
     VariancePreserving,
 )
 from scalelib.propositions.derivation import Derivation
-from scalelib.propositions.instances import OSMOSIS, SHAPE, process
+from scalelib.propositions.instances import IHD, OSMOSIS, SHAPE, VE, VP, process
 from scalelib.propositions.statement import (
     Check,
     Claim,
@@ -388,7 +388,6 @@ def _exploding(steps: Derivation, m: sympy.Symbol, c: sympy.Symbol, u: sympy.Sym
 
 
 HOLDS, WEAKLY, FAILS = Expectation.HOLDS, Expectation.WEAKLY, Expectation.FAILS
-VP, VE, IHD = "variance preserving", "variance exploding", "inverse heat dissipation"
 BLUR, LINEAR, FLAT = "blurring diffusion", "linearised osmosis", "homogeneous diffusion"
 
 CLAIMS = (

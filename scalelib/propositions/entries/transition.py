@@ -15,6 +15,7 @@ from scalelib.processes import LinearGaussianScaleSpace
 from scalelib.propositions.couplings import Draw, independent, markov, measure, one_noise
 from scalelib.propositions.derivation import Derivation
 from scalelib.propositions.instances import (
+    NOISY,
     OSMOSIS,
     PROCESSES,
     SHAPE,
@@ -276,10 +277,6 @@ def tampered(name: str, change: Change) -> Check:
 def squared(a: Tensor, b2: Tensor) -> Pair:
     """Take the variance for a standard deviation."""
     return a, b2.square()
-
-
-NOISY = tuple(PROCESSES)[:-1]
-"""All but homogeneous diffusion."""
 
 
 PROPOSITIONS = (

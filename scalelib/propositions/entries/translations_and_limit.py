@@ -10,7 +10,7 @@ from torch import Tensor
 
 from scalelib.processes import LinearGaussianScaleSpace, VariancePreserving
 from scalelib.propositions.derivation import Derivation
-from scalelib.propositions.instances import SHAPE, Tampered, fold, process
+from scalelib.propositions.instances import SHAPE, VE, VP, Tampered, fold, process
 from scalelib.propositions.statement import (
     Check,
     Claim,
@@ -24,7 +24,6 @@ from scalelib.propositions.statement import (
 
 __all__ = ["PROPOSITIONS"]
 
-VP, VE = "variance preserving", "variance exploding"
 TOLERANCE = 1e-14
 PIXELS = SHAPE[0] * SHAPE[1]
 EARLY, LATE = 3, 9
