@@ -51,9 +51,10 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
-from scalelib import _check, _files
+from scalelib import _check, _files, _png
 from scalelib.provenance import PNG_KEY, Provenance, fingerprint
 
 __all__ = ["COLOURS", "Drawing", "curves", "film_strip", "gallery", "mode_map"]
@@ -144,7 +145,6 @@ class Drawing:
     def _bytes(self, kind: Literal["png", "svg"]) -> bytes:
         buffer = io.BytesIO()
         text = self.provenance.to_json()
-        png = {PNG_KEY: text, "Software": None}
         svg = {"Description": text, "Date": None, "Creator": None}
         with _style():
             if isinstance(self.figure.get_layout_engine(), ConstrainedLayoutEngine):
@@ -152,10 +152,12 @@ class Drawing:
                 self.figure.draw_without_rendering()
                 self.figure.draw_without_rendering()
                 self.figure.set_layout_engine("none")
-            self.figure.savefig(
-                buffer, format=kind, dpi=_DPI, metadata=png if kind == "png" else svg
-            )
-        return buffer.getvalue()
+            if kind == "svg":
+                self.figure.savefig(buffer, format="svg", dpi=_DPI, metadata=svg)
+                return buffer.getvalue()
+            self.figure.savefig(buffer, format="png", dpi=_DPI, pil_kwargs={"compress_level": 0})
+        with Image.open(buffer) as drawn:
+            return _png.encode(np.asarray(drawn.convert("RGB")), {PNG_KEY: text}, _DPI)
 
     def save(self, path: str | Path) -> None:
         """Write the file; it appears whole or not at all.

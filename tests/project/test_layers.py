@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "scalelib"
 LAYERS = (
-    {"_check", "_files", "_random", "_serial"},
+    {"_check", "_files", "_png", "_random", "_serial"},
     {"transforms", "provenance"},
     {"schedules", "images"},
     {"processes", "osmosis"},
