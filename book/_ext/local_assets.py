@@ -17,9 +17,10 @@ from sphinx.errors import ExtensionError
 # Runs between require.js and the widget manager: modules lie beside this script.
 REQUIRE_CONFIG = "requirejs.config({ baseUrl: new URL('.', document.currentScript.src).href });\n"
 
-# The theme's icon script turns each <i> into <svg>, also those inside widgets, where the player
-# looks for its <i> and fails. It shall convert the page once and leave later changes alone.
-ICONS_ONCE = "window.FontAwesomeConfig = { observeMutations: false };"
+# The theme brings its icons twice. Its style sheet draws them with a font. Its script, half a
+# megabyte compressed, turns each <i> into <svg>, also those inside widgets, where the player looks
+# for its <i> and fails. This takes the place of the script.
+NO_ICON_SCRIPT = "// The icons are drawn by the style sheet.\n"
 
 
 def _anywidget_amd() -> Path:
@@ -52,6 +53,8 @@ def _stage(app: Sphinx, config: Config) -> None:
     stage = Path(app.outdir).parent / "assets"
     shutil.rmtree(stage, ignore_errors=True)
     _copy(modules, stage / "vendor")
+    (stage / "scripts").mkdir()
+    (stage / "scripts/fontawesome.js").write_text(NO_ICON_SCRIPT, encoding="utf-8")
     config.html_static_path.append(str(stage))
     config.mathjax_path = "vendor/mathjax/tex-chtml-full.js"
     config.nb_ipywidgets_js = {
@@ -61,12 +64,7 @@ def _stage(app: Sphinx, config: Config) -> None:
     }
 
 
-def _keep_widget_icons(app: Sphinx) -> None:
-    app.add_js_file(None, body=ICONS_ONCE, priority=100)
-
-
 def setup(app: Sphinx) -> dict[str, object]:
     """Connect the extension."""
     app.connect("config-inited", _stage, priority=100)
-    app.connect("builder-inited", _keep_widget_icons)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
