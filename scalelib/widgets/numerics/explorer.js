@@ -32,7 +32,7 @@ export function protocol(side) {
   return { side, times, eigenvalues, factors: preserving.map(([factor]) => factor), variances };
 }
 
-/** Entropy of a scale given the image, in nats per pixel; null for a deterministic process. */
+/** Entropy of a scale given the image, in nats per pixel; null where there is no noise, or no formula. */
 export function conditionalEntropy({ variances }, process, scale) {
   return scale > 0 && variances[process] ? entropy(variances[process][scale - 1]) : null;
 }
