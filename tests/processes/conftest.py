@@ -2,7 +2,7 @@
 
 Every process is stated a second time here, as its row of per-mode sequences a_i, b_i^2, M_i, S_i^2
 in mpmath. The numbers under test never enter: a row sees the arguments of the constructor alone.
-A new process gets the whole suite by one line in ``cases`` and one in ``families``.
+A new process gets the whole suite by its row, one line in ``cases`` and one in ``FAMILIES``.
 """
 
 from collections.abc import Callable
@@ -357,6 +357,11 @@ FAMILIES = {
 def family(request):
     """A strategy of random processes of each kind."""
     return request.param
+
+
+@pytest.fixture(scope="session")
+def all_families():
+    return FAMILIES.values()
 
 
 @pytest.fixture(scope="session")

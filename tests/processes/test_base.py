@@ -10,10 +10,10 @@ import pytest
 import scipy.linalg
 import scipy.stats
 import torch
-from hypothesis import given
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
-from scalelib import LinearGaussianScaleSpace, VariancePreserving
+from scalelib import LinearGaussianScaleSpace, VariancePreserving, processes
 
 H, W = SHAPE = (5, 7)  # the image size of the fixture ``case``
 N = H * W
@@ -45,6 +45,15 @@ def flat(images):
 
 
 # The table itself
+
+
+def test_every_process_is_in_the_table(all_cases, all_families):
+    public = {getattr(processes, name) for name in processes.__all__} - {LinearGaussianScaleSpace}
+    once = settings(phases=[Phase.generate])
+    families = [find(family, lambda _: True, settings=once) for family in all_families]
+    for place, found in {"cases": all_cases, "FAMILIES": families}.items():
+        without = public - {type(entry.process) for entry in found}
+        assert without == set(), f"add a line to {place} in tests/processes/conftest.py"
 
 
 def test_the_columns_of_the_table_agree(case):

@@ -86,6 +86,11 @@ def missed(changes):
     assert not found, "\n".join(["not noticed:", *found])
 
 
+def test_every_process_has_its_formulas_changed(all_cases):
+    without = {type(case.process).__name__ for case in all_cases} - FORMULAS.keys()
+    assert without == set(), "add its module and methods to FORMULAS"
+
+
 @pytest.mark.parametrize("name", FORMULAS)
 def test_every_change_of_a_transition_is_noticed(name, all_cases):
     module, functions = FORMULAS[name]
