@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from scalelib.propositions import Expectation, proposition, propositions, tasks
+from scalelib.propositions.entries.transition import ROWS
 from scalelib.propositions.instances import NAMES, PROCESSES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,9 +53,11 @@ def test_what_an_entry_names_exists(label):
     entry = ENTRIES[label]
     page = BOOK / f"{entry.chapter}.md"
     assert page.is_file()
-    assert set(entry.anchors) <= set(labels_of_the_book())
-    assert any(labels_of_the_book()[anchor] == page for anchor in entry.anchors)
-    assert entry.functions
+    unknown = set(entry.anchors) - labels_of_the_book().keys()
+    assert unknown == set(), "no page of the book has these labels"
+    pages = {labels_of_the_book()[anchor].name for anchor in entry.anchors}
+    assert page.name in pages, "its own chapter must state it"
+    assert entry.functions, "name the public functions that are checked"
     for name in entry.functions:
         assert resolves(name), f"{name} does not exist"
     for test in entry.tests:
@@ -65,7 +68,13 @@ def test_what_an_entry_names_exists(label):
     "label", [name for name in ENTRIES if name[:2] in ("P-", "C-") and name != "P-osm-L"]
 )
 def test_a_proposition_says_something_of_every_process(label):
-    assert {claim.process for claim in ENTRIES[label].claims} >= set(PROCESSES)
+    silent = set(PROCESSES) - {claim.process for claim in ENTRIES[label].claims}
+    assert silent == set(), f"give {label} a claim for each; NOT_APPLICABLE with a remark is one"
+
+
+def test_every_process_has_a_closed_form():
+    without = {type(build()).__name__ for build in PROCESSES.values()} - ROWS.keys()
+    assert without == set(), "add its row to ROWS in scalelib/propositions/entries/transition.py"
 
 
 def test_claims_and_controls_name_known_processes():
@@ -78,7 +87,7 @@ def test_every_statement_of_the_book_is_in_the_registry():
     covered = {anchor for entry in ENTRIES.values() for anchor in entry.anchors}
     stated = [label for page in sorted(BOOK.glob("*.md")) for label in statements(page)]
     assert stated
-    assert [label for label in stated if label not in covered] == []
+    assert set(stated) <= covered, "name the label in `anchors` of an entry of the registry"
 
 
 def test_a_statement_without_entry_or_label_is_seen(tmp_path):
