@@ -98,7 +98,7 @@ def test_an_unknown_key_is_refused() -> None:
         paper("peter1999", BIBLIOGRAPHY)
 
 
-@pytest.mark.parametrize("address", ["", "https://example.org/companion"])
+@pytest.mark.parametrize("address", ["", "https://github.com/someone/companion"])
 def test_an_entry_is_drawn_as_text_to_copy(small_book: Any, address: str) -> None:
     small_book.configure("citation", repository={"url": address})
     settings = yaml.safe_load((small_book.root / "_config.yml").read_text(encoding="utf-8"))
