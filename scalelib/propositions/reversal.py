@@ -28,13 +28,13 @@ __all__ = [
     "Kernel",
     "Reversal",
     "denoised",
+    "entropy_to_match",
     "exact",
     "exact_posterior",
     "grid",
     "image_of",
     "in_full",
     "matched",
-    "non_normality",
     "normal",
     "on_line",
     "on_pairs",
@@ -167,7 +167,7 @@ def on_pairs(kernel: Kernel, back: Reversal, v: Tensor, u: Tensor, k: int, i: in
     return kernel(back, *pairs, k, i).view(len(v), len(u))
 
 
-def non_normality(back: Reversal, u: Tensor, k: int, i: int) -> Tensor:
+def entropy_to_match(back: Reversal, u: Tensor, k: int, i: int) -> Tensor:
     """Relative entropy of the exact kernel and its match given u (n, 1), in nats, shape (n,)."""
     z = torch.linspace(-9, 9, 721, dtype=torch.float64)
     mean, variance = back.moments(u, k, i)

@@ -19,13 +19,13 @@ from scalelib.propositions.reversal import (
     WEIGHTS,
     Reversal,
     denoised,
+    entropy_to_match,
     exact,
     exact_posterior,
     grid,
     image_of,
     in_full,
     matched,
-    non_normality,
     normal,
     on_line,
     on_pairs,
@@ -78,7 +78,7 @@ def test_matched_has_the_moments_of_the_exact_kernel(unequal):
 def test_the_relative_entropy_is_the_integral(unequal):
     logs, others = (on_pairs(kernel, unequal, X, U, 1, 2) for kernel in (exact, matched))
     expected = WIDTH * (logs.exp() * (logs - others)).sum(dim=0)
-    torch.testing.assert_close(non_normality(unequal, U, 1, 2), expected, rtol=1e-6, atol=1e-12)
+    torch.testing.assert_close(entropy_to_match(unequal, U, 1, 2), expected, rtol=1e-6, atol=1e-12)
 
 
 def test_one_component_is_its_own_match():

@@ -18,9 +18,9 @@ from scalelib.propositions.instances import VP, process
 from scalelib.propositions.reversal import (
     Kernel,
     Reversal,
+    entropy_to_match,
     exact,
     matched,
-    non_normality,
     on_pairs,
 )
 from scalelib.propositions.statement import (
@@ -153,7 +153,7 @@ def small_steps(order: int) -> Check:
         del trial
         half = VariancePreserving([0.5])
         early = marginal(half, feller.DATA, 1)
-        ratios = [one_small_step(early, beta) / beta**order for beta in (2.0**-7, 2.0**-8)]
+        ratios = [non_normality(early, beta) / beta**order for beta in (2.0**-7, 2.0**-8)]
         leading = third_derivative(early) / 12
         # The next term is of relative size beta; extrapolation leaves terms of size beta^2.
         return Outcome((2 * ratios[1] - ratios[0]) / leading, 1e-3, expected=1.0)
@@ -161,12 +161,12 @@ def small_steps(order: int) -> Check:
     return check
 
 
-def one_small_step(early: Mixture, beta: float) -> float:
+def non_normality(early: Mixture, beta: float) -> float:
     """Mean relative entropy, in nats, of a reverse step and the Gaussian with its moments."""
     back = Reversal(VariancePreserving([beta]), early, (0,))
     u = torch.linspace(-7, 7, 701, dtype=torch.float64)[:, None]
     weights = back.law(1).log_density(u).exp() * (u[1] - u[0])
-    return float(weights @ non_normality(back, u, 0, 1))
+    return float(weights @ entropy_to_match(back, u, 0, 1))
 
 
 def third_derivative(law: Mixture) -> float:
