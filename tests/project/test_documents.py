@@ -57,7 +57,7 @@ def test_every_page_is_in_the_table_of_contents() -> None:
     skip = {"_vendor", ".ipynb_checkpoints"}
     pages = (p for p in (ROOT / "book").rglob("*.md") if not skip & set(p.parts))
     names = {page.relative_to(ROOT).with_suffix("").as_posix() for page in pages}
-    assert names == set(listed_pages())
+    assert names == set(listed_pages()), "list new pages in _toc.yml"
     assert len(listed_pages()) == len(set(listed_pages()))
 
 
