@@ -51,7 +51,6 @@ TOLERANCE = 1e-10
 RELATIVE = 1e-12
 """Of transitions; the difference of two noise variances loses a few digits."""
 
-
 MODE = 1
 """Lowest horizontal frequency, in which the images of finite data differ."""
 

@@ -54,7 +54,6 @@ __all__ = ["PROPOSITIONS"]
 TOLERANCE = 1e-10
 """Nats; sums of a hundred logarithms, and integrals whose error is far below rounding."""
 
-
 DRAWS = 20_000
 """Sample size."""
 

@@ -133,7 +133,6 @@ WEIGHT = "largest gap of squared errors of noise and image in a mode, over the a
 SPLIT = "largest relative gap of the loss and its two parts"
 SILENT = "a mode carries no noise: nothing to be predicted there"
 
-
 PROPOSITIONS = (
     Proposition(
         label="R-eps",
