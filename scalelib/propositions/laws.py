@@ -1,12 +1,13 @@
-"""Laws of data that entries share, integrals over them, and the test of a sampled mean."""
+"""Laws of data that entries share, integrals over them, and tests of what was sampled."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
 
 import torch
+from scipy import stats
 from torch import Tensor
 
 from scalelib.information import Mixture
@@ -25,6 +26,7 @@ __all__ = [
     "over_log_ratios",
     "per_mode",
     "sampled_mean",
+    "white_noise_test",
 ]
 
 SPECTRUM = 1 / (1 + 4 * laplacian_eigenvalues(SHAPE).flatten())
@@ -220,3 +222,32 @@ def sampled_mean(values: Tensor, mean: float, variance: float, alpha: float) -> 
     tolerance = -NormalDist().inv_cdf(alpha / 2) * error
     detectable = tolerance + NormalDist().inv_cdf(0.99) * error
     return Outcome(float(values.mean()), tolerance, mean, len(values), detectable)
+
+
+def white_noise_test(residuals: Sequence[Tensor], alpha: float) -> Outcome:
+    r"""Kolmogorov-Smirnov test of squared norms against the chi-square law.
+
+    Noise that is correlated or repeated spreads the norms just as noise of wrong size does.
+
+    Parameters
+    ----------
+    residuals : sequence of Tensor, shape (n, d)
+        Samples, each of n independent standard normal vectors if the claim is true.
+    alpha : float
+        Probability of rejecting a true claim, shared out to the samples.
+
+    Returns
+    -------
+    Outcome
+        Largest distance of the distribution functions. The smallest defect found with 99% power
+        rests on the deviation of an empirical one at a fixed point, at most
+        :math:`1 / (2 \sqrt n)`.
+    """
+    n, share = len(residuals[0]), alpha / len(residuals)
+    distance = max(
+        float(stats.kstest(z.square().sum(dim=1).numpy(), stats.chi2(z.shape[1]).cdf).statistic)
+        for z in residuals
+    )
+    critical = float(stats.kstwo.isf(share, n))
+    power = NormalDist().inv_cdf(0.99) / (2 * math.sqrt(n))
+    return Outcome(distance, critical, count=n, detectable=critical + power)

@@ -19,6 +19,7 @@ from scalelib.propositions.laws import (
     over_log_ratios,
     per_mode,
     sampled_mean,
+    white_noise_test,
 )
 
 POINTS = Mixture(FOUR, torch.zeros(1).double())
@@ -100,3 +101,21 @@ def test_moments_over_log_ratios() -> None:
     mean, variance = over_log_ratios(lambda x: x, 1.5)
     assert math.isclose(mean, 1.125, rel_tol=1e-12)
     assert math.isclose(variance, 2.25, rel_tol=1e-12)
+
+
+def test_white_noise_passes_and_other_noise_does_not(generator: torch.Generator) -> None:
+    first, second = torch.randn(2, 4000, 30, generator=generator, dtype=torch.float64)
+    found = white_noise_test([first, second], 1e-3)  # n = 4000, alpha = 1e-3
+    assert found.accepted
+    assert found.count == 4000
+    assert not white_noise_test([first, 1.05 * second], 1e-3).accepted
+    repeated = torch.cat([first[:, :15], first[:, :15]], dim=1)
+    assert not white_noise_test([repeated, second], 1e-3).accepted
+
+
+def test_half_of_alpha_goes_to_each_of_two_samples(generator: torch.Generator) -> None:
+    z = torch.randn(1000, 3, generator=generator, dtype=torch.float64)
+    one, two = white_noise_test([z], 0.01), white_noise_test([z, z], 0.02)
+    assert (two.value, two.tolerance) == (one.value, one.tolerance)
+    assert one.detectable is not None
+    assert math.isclose(one.detectable - one.tolerance, 2.3263478740408408 / 2 / 1000**0.5)

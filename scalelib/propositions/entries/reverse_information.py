@@ -13,9 +13,14 @@ from torch import Tensor
 from scalelib.information import Mixture
 from scalelib.processes import LinearGaussianScaleSpace
 from scalelib.propositions.derivation import Derivation
-from scalelib.propositions.entries.transition import white
 from scalelib.propositions.instances import HD, LO, NOISY, OSMOSIS, STEPS, VP, process
-from scalelib.propositions.laws import SPECTRUM, information_on_points, nodes, per_mode
+from scalelib.propositions.laws import (
+    SPECTRUM,
+    information_on_points,
+    nodes,
+    per_mode,
+    white_noise_test,
+)
 from scalelib.propositions.reversal import (
     IMAGES,
     SET,
@@ -205,7 +210,7 @@ def samples(name: str, *, detour: bool = False) -> Check:
             for y in (walk[chain.steps - 1 - i], end)
         )
         factor, variance = back.transition(i)
-        return white([(u - factor * x) / variance.sqrt()], trial.alpha)
+        return white_noise_test([(u - factor * x) / variance.sqrt()], trial.alpha)
 
     return check
 

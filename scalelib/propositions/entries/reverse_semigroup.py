@@ -13,8 +13,8 @@ from torch import Tensor
 from scalelib.information import Mixture
 from scalelib.processes import LinearGaussianScaleSpace
 from scalelib.propositions.derivation import Derivation
-from scalelib.propositions.entries.transition import white
 from scalelib.propositions.instances import HD, NOISY, OSMOSIS, VE, VP, process
+from scalelib.propositions.laws import white_noise_test
 from scalelib.propositions.reversal import (
     IMAGES,
     LINE,
@@ -218,7 +218,7 @@ def samples(name: str, way: Way = stepwise) -> Check:
         posterior, back = exact_posterior(chain), in_full(chain)
         u = way(posterior, posterior.draw(DRAWS, chain.steps, generator=generator), generator)
         modes = chain.to_modes(u).flatten(1)[:, list(back.modes)]
-        return white([whitened(back.law(4), modes)], trial.alpha)
+        return white_noise_test([whitened(back.law(4), modes)], trial.alpha)
 
     return check
 

@@ -26,7 +26,6 @@ from scalelib.propositions.entries.transition import (
     modes,
     residual,
     squared,
-    white,
 )
 from scalelib.propositions.instances import (
     IHD,
@@ -42,7 +41,7 @@ from scalelib.propositions.instances import (
     process,
     relative_gap,
 )
-from scalelib.propositions.laws import SPECTRUM
+from scalelib.propositions.laws import SPECTRUM, white_noise_test
 from scalelib.propositions.statement import (
     Check,
     Claim,
@@ -190,7 +189,7 @@ def samples(
             generator.set_state(state)
         stepped = chain.sample(jumped, m, m - 1, generator=generator)
         routes = walked, (jumped, stepped)
-        return white([_sum(chain, u, *route) for route in routes], trial.alpha)
+        return white_noise_test([_sum(chain, u, *route) for route in routes], trial.alpha)
 
     return check
 

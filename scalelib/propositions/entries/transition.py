@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import sympy
 import torch
-from scipy import stats
 from torch import Tensor
 
 from scalelib.processes import LinearGaussianScaleSpace
@@ -25,6 +24,7 @@ from scalelib.propositions.instances import (
     process,
     relative_gap,
 )
+from scalelib.propositions.laws import white_noise_test
 from scalelib.propositions.statement import (
     Check,
     Claim,
@@ -220,7 +220,7 @@ def samples(chain: LinearGaussianScaleSpace, original: LinearGaussianScaleSpace)
             chain.sample(u, m, generator=generator),
         )
         law = closed_form(original, m)
-        return white([residual(chain, u, found, law) for found in drawn], trial.alpha)
+        return white_noise_test([residual(chain, u, found, law) for found in drawn], trial.alpha)
 
     return check
 
@@ -231,22 +231,6 @@ def residual(chain: LinearGaussianScaleSpace, u: Tensor, found: Tensor, law: Pai
     noisy = variance > 0  # linearised osmosis keeps the mean grey value
     noise = (chain.to_modes(found) - factor * chain.to_modes(u))[:, 0, noisy]
     return noise / variance[noisy].sqrt()
-
-
-def white(residuals: Sequence[Tensor], alpha: float) -> Outcome:
-    """Largest Kolmogorov-Smirnov distance of squared norms from the chi-square law.
-
-    Noise that is correlated or repeated spreads them just as noise of wrong size does.
-    """
-    n, share = len(residuals[0]), alpha / len(residuals)
-    distance = max(
-        float(stats.kstest(z.square().sum(dim=1).numpy(), stats.chi2(z.shape[1]).cdf).statistic)
-        for z in residuals
-    )
-    critical = float(stats.kstwo.isf(share, n))
-    # At a fixed point an empirical distribution function deviates by 1 / (2 sqrt(n)) at most.
-    power = float(stats.norm.ppf(0.99)) / (2 * math.sqrt(n))
-    return Outcome(distance, critical, count=n, detectable=critical + power)
 
 
 def table(name: str) -> Check:
