@@ -40,10 +40,11 @@ def _copy(modules: Path, out: Path) -> None:
     (out / "require-config.js").write_text(REQUIRE_CONFIG, encoding="utf-8")
     shutil.copy2(manager / "embed-amd.js", out)
     shutil.copy2(_anywidget_amd(), out / "anywidget.js")
-    icons = out / "@jupyter-widgets"  # where the manager looks for its fonts
-    icons.mkdir()
-    for font in manager.glob("*.woff2"):
-        shutil.copy2(font, icons)
+    # Both parts of the manager look for its fonts, each beside the module that it is named after.
+    for folder in ("@jupyter-widgets", "@jupyter-widgets/html-manager/dist"):
+        (out / folder).mkdir(parents=True)
+        for font in manager.glob("*.woff2"):
+            shutil.copy2(font, out / folder)
 
 
 def _stage(app: Sphinx, config: Config) -> None:
