@@ -2,9 +2,10 @@
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: help env book test serve lint fmt bench shots clean
+.PHONY: help env book pdf test serve lint fmt bench shots clean
 help:
 	@echo "make book    execute every chapter and build _build/html"
+	@echo "make pdf     print the whole book; needs LaTeX and says what is missing"
 	@echo "make test    run the tests"
 	@echo "make serve   build, then serve the pages on this machine"
 	@echo "make lint    format, style and types, cells of the chapters included"
@@ -14,5 +15,5 @@ help:
 	@echo "make clean   remove what was built; .venv stays"
 	@echo "Options: PYTHON=python3.12 chooses the Python, ARGS='...' goes to the tool."
 
-env book test serve lint fmt bench shots clean:
+env book pdf test serve lint fmt bench shots clean:
 	@$(PYTHON) tools/project.py $@ $(ARGS)

@@ -1,6 +1,6 @@
 """Every target of the Makefile, on every system: python tools/project.py TARGET [OPTIONS].
 
-Targets: env, book, test, serve, lint, fmt, bench, shots, clean. Each prepares what it needs.
+Targets: env, book, pdf, test, serve, lint, fmt, bench, shots, clean. Each prepares what it needs.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ CLEANED = ("_build", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis
 COMMANDS: dict[str, list[list[str]]] = {
     "env": [],
     "book": [["tools/build_book.py"]],
+    "pdf": [["tools/build_pdf.py"]],
     "test": [["-m", "pytest"]],
     "serve": [["tools/build_book.py"], ["tools/serve.py"]],
     "lint": [["tools/lint.py"]],
