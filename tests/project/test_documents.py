@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -142,11 +143,14 @@ def test_no_large_file_is_tracked() -> None:
     assert [p.name for p in tracked() if p.stat().st_size > 2**20] == []
 
 
-def test_the_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    example = re.search(r"```python\n(.*?)```", text("README.md"), re.DOTALL)
-    assert example is not None
+def test_the_examples_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = re.findall(r"```python\n(.*?)```", text("README.md"), re.DOTALL)
     monkeypatch.chdir(tmp_path)
-    exec(compile(example[1], "README.md", "exec"), {})
+    names: dict[str, Any] = {}
+    exec(compile(first, "README.md", "exec"), names)
+    assert len(first.split("\n\n")[1].splitlines()) == 5  # as the heading says
+    assert abs(float(names["trajectory"][-1].std()) - 1) < 0.05
+    exec(compile(second, "README.md", "exec"), names)
     assert (tmp_path / "cat.png").stat().st_size > 10_000
 
 
