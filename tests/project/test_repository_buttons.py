@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 
 CONFIG = Path(__file__).resolve().parents[2] / "_config.yml"
 ADDRESS = "https://github.com/someone/companion"
@@ -29,6 +30,23 @@ def test_buttons_follow_the_setting(small_book: Any, address: str) -> None:
     drawn = {name for name in BUTTONS if name in html}
     assert drawn == (set(BUTTONS) if address else set())
     assert ("someone/companion" in html) == bool(address)
+
+
+def led_to(html: str) -> set[str]:
+    """Addresses with the repository's name, without what is asked there."""
+    links = (str(a["href"]) for a in BeautifulSoup(html, "html.parser").find_all("a", href=True))
+    return {link.split("?")[0] for link in links if "someone/companion" in link}
+
+
+def test_buttons_lead_to_the_page_and_generated_pages_have_no_source(small_book: Any) -> None:
+    binder = "https://mybinder.org/v2/gh/someone/companion/main"
+    page = {ADDRESS, binder, f"{ADDRESS}/edit/main/book/page.md", f"{ADDRESS}/issues/new"}
+    html = built(small_book, ADDRESS)
+    assert led_to(html) == page
+    assert "urlpath=lab/tree/book/page.md" in html
+    for name in ("genindex", "search"):
+        generated = (small_book.root / f"_build/html/{name}.html").read_text(encoding="utf-8")
+        assert led_to(generated) == {ADDRESS, f"{ADDRESS}/issues/new"}
 
 
 def test_the_book_has_the_setting_and_no_other() -> None:
