@@ -1,10 +1,11 @@
-// Previews of numbered statements and equations: what a link means, without leaving the page.
+// Previews of numbered statements, equations and terms: what a link means, without leaving the page.
 // They open under a mouse and at a link that has the focus of the keyboard, not on touch.
 // Escape closes them. A page opened from a file cannot read another one: there it shows its own only.
 "use strict";
 
 (() => {
   const KINDS = "div.proof, div.math[id^='equation-']";
+  const TERMS = "dl.glossary > dt";
   const LINKS = "article a.internal[href*='#']";
   const OPENS_AFTER = 200; // milliseconds: a pointer that passes by opens nothing
   const CLOSES_AFTER = 250; // time for a pointer to travel from the link into the preview
@@ -44,11 +45,19 @@
     return twin;
   }
 
+  // A term with its definition, which follows it.
+  function entry(term, address) {
+    const list = document.createElement("dl");
+    list.append(copy(term, address), copy(term.nextElementSibling, address));
+    return list;
+  }
+
   async function find(link) {
     const address = withoutAnchor(link.href);
     const name = decodeURIComponent(link.hash.slice(1));
-    const statement = (await page(address)).getElementById(name);
-    return statement && statement.matches(KINDS) ? copy(statement, address) : null;
+    const target = (await page(address)).getElementById(name);
+    if (target?.matches(TERMS)) return entry(target, address);
+    return target?.matches(KINDS) ? copy(target, address) : null;
   }
 
   function place(link) {

@@ -1,4 +1,4 @@
-"""Previews of numbered statements and equations, under the mouse and at the keyboard."""
+"""Previews of numbered statements, equations and terms, under the mouse and at the keyboard."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ HTML = Path(__file__).resolve().parents[2] / "_build/html"
 BOX = ".statement-preview.shown"
 ELSEWHERE = "article a.internal[href='transition.html#prop-transition']"
 HERE = "article a.internal[href='#prop-memory']"
+TERM = "article a.internal[href='glossary.html#term-semigroup-property']"
 pytestmark = pytest.mark.browser
 
 
@@ -44,6 +45,16 @@ def test_the_mouse_opens_the_statement(page: Page, link: str, kind: str) -> None
     assert described == box.get_attribute("id")
     page.mouse.move(0, 0)
     box.wait_for(state="detached")
+
+
+def test_a_term_shows_its_definition(page: Page) -> None:
+    page.locator(TERM).first.hover()
+    box = page.locator(BOX)
+    box.wait_for()
+    assert box.locator("dt").inner_text().strip() == "semigroup property"
+    assert "Scales can be reached from any finer scale" in box.locator("dd").inner_text()
+    assert box.locator("mjx-container").count() == box.locator(".math").count() > 0
+    assert box.locator("[id]:not(mjx-container *)").count() == 0
 
 
 def test_the_pointer_may_enter_the_preview(page: Page) -> None:
