@@ -16,13 +16,15 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Lay out a widget: figures side by side where there is room, then the readout, then controls. */
-export function frame(el, { label, figures, readout, controls }) {
+/** Lay out a widget: figures side by side where there is room, and charts below them, if there are;
+    then the readout, then controls. */
+export function frame(el, { label, figures, charts = [], readout, controls }) {
   el.append(
     element(
       "div",
       { class: "scalelib-widget", role: "group", "aria-label": label },
       element("div", { class: "figures" }, ...figures),
+      ...(charts.length ? [element("div", { class: "figures" }, ...charts)] : []),
       readout,
       element("div", { class: "controls" }, ...controls),
     ),

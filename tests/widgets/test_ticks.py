@@ -33,3 +33,12 @@ def test_numbers_as_text() -> None:
     assert call(MODULE, "plain", (-0.12345,), (4.0,), (-1e-30, 2)) == ["−0.123", "4", "−1e−30"]
     assert call(MODULE, "fixed", (-0.5, 2), (-0.001, 2), (3, 0)) == ["−0.50", "0.00", "3"]
     assert call(MODULE, "signed", (0.5, 1), (-0.5, 1), (0.001, 1)) == ["+0.5", "−0.5", "0.0"]
+
+
+def test_powers_of_ten():
+    assert call(MODULE, "power", (1e-12,), (0.001,), (1.0,), (1e6,)) == [
+        "10⁻¹²",
+        "10⁻³",
+        "10⁰",
+        "10⁶",
+    ]

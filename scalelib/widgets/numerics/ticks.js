@@ -39,3 +39,9 @@ export function signed(value, decimals) {
   const text = fixed(value, decimals);
   return Number(text.replace("−", "-")) > 0 ? `+${text}` : text;
 }
+
+/** A power of ten, as 10⁻³. */
+export function power(value) {
+  const digits = String(Math.round(Math.log10(value)));
+  return `10${[...digits].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit] ?? "⁻").join("")}`;
+}
