@@ -14,6 +14,7 @@ from benchmarks import (
     frechet,
     osmosis,
     osmosis_trajectory,
+    paint,
     report,
     reverse,
     training,
@@ -45,6 +46,7 @@ BENCHMARKS: dict[str, Callable[[Settings], Iterator[Result]]] = {
     "compare-workers": comparison.workers,
     "reverse": reverse.step,
     "reverse-memory": reverse.memory,
+    "paint": paint.paint,
 }
 
 
@@ -58,7 +60,7 @@ def main() -> None:
     if (environment["load"] or 0) > BUSY:
         print(f"The machine is busy (load {environment['load']:.1f}): preliminary.")
     results: list[Result] = []
-    for name in options.only or BENCHMARKS:
+    for name in _chosen(options.only):
         print(f"\n{name}\n{report.heading()}")
         for device in devices:
             for result in BENCHMARKS[name](Settings(rounds, options.quick, device)):
@@ -81,6 +83,17 @@ def main() -> None:
         judged = [result.reached for result in results if result.reached is not None]
         print(f"\n{sum(judged)} of {len(judged)} targets reached.")
     print(f"Written: {options.json}")
+
+
+def _chosen(only: list[str] | None) -> list[str]:
+    """Names of what to run; without a built book paint is left out, or refused if asked for."""
+    names = only or list(BENCHMARKS)
+    if "paint" not in names or not (lacking := paint.lacking()):
+        return names
+    if only:
+        raise SystemExit(f"paint: {lacking}")
+    print(f"paint is left out: {lacking}")
+    return [name for name in names if name != "paint"]
 
 
 def _introduction(environment: dict[str, object], rounds: int, quick: bool) -> str:
