@@ -125,5 +125,5 @@ def _picture(drawing: Drawing) -> dict[str, Any]:
 
 def _failure(error: Exception) -> dict[str, Any]:
     """Return the message by which a kernel shows an error."""
-    name, lines = type(error).__name__, traceback.format_exception(error)
+    name, lines = type(error).__name__, "".join(traceback.format_exception(error)).splitlines()
     return {"output_type": "error", "ename": name, "evalue": str(error), "traceback": lines}

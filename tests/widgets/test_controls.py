@@ -63,6 +63,7 @@ def test_an_error_is_shown_and_passes(shown):
     assert output(shown)["ename"] == "ArithmeticError"
     assert output(shown)["evalue"] == "no scale 7"
     assert any("raise ArithmeticError" in line for line in output(shown)["traceback"])
+    assert not any("\n" in line for line in output(shown)["traceback"])
     slider.value = 2
     assert output(shown)["output_type"] == "display_data"
 
