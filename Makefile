@@ -2,7 +2,7 @@
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: help env book pdf test serve lint fmt bench shots clean
+.PHONY: help env book pdf test serve lint fmt bench shots links clean
 help:
 	@echo "make book    execute every chapter and build _build/html"
 	@echo "make pdf     print the whole book; needs LaTeX and says what is missing"
@@ -12,8 +12,9 @@ help:
 	@echo "make fmt     format the code, cells of the chapters included"
 	@echo "make bench   run the benchmarks"
 	@echo "make shots   screenshots of every page, light and dark, wide and phone"
+	@echo "make links   list every link to another site; ARGS=--check asks for each"
 	@echo "make clean   remove what was built; .venv stays"
 	@echo "Options: PYTHON=python3.12 chooses the Python, ARGS='...' goes to the tool."
 
-env book pdf test serve lint fmt bench shots clean:
+env book pdf test serve lint fmt bench shots links clean:
 	@$(PYTHON) tools/project.py $@ $(ARGS)

@@ -1,6 +1,7 @@
 """Every target of the Makefile, on every system: python tools/project.py TARGET [OPTIONS].
 
-Targets: env, book, pdf, test, serve, lint, fmt, bench, shots, clean. Each prepares what it needs.
+Targets: env, book, pdf, test, serve, lint, fmt, bench, shots, links, clean.
+Each prepares what it needs.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "fmt": [["tools/lint.py", "--fix"]],
     "bench": [["-m", "benchmarks"]],
     "shots": [["tools/build_book.py"], ["tools/screenshots.py"]],
+    "links": [["tools/build_book.py"], ["tools/links.py"]],
 }
 
 

@@ -89,10 +89,15 @@ def test_pages_referred_to_in_the_readme_exist() -> None:
         assert (ROOT / name).is_file(), name
 
 
+WORKFLOWS = ("ci.yml", "links.yml")
+# Jobs that may do more than read.
+GRANTS = {"ci.yml": {"deploy": {"pages": "write", "id-token": "write"}}}
+
+
 @pytest.mark.parametrize(
     ("schema", "name"),
     [
-        ("vendor.github-workflows", ".github/workflows/ci.yml"),
+        *(("vendor.github-workflows", f".github/workflows/{name}") for name in WORKFLOWS),
         ("vendor.citation-file-format", "CITATION.cff"),
     ],
 )
@@ -103,7 +108,19 @@ def test_files_follow_their_public_schema(schema: str, name: str) -> None:
 
 
 def test_every_workflow_is_checked() -> None:
-    assert [path.name for path in (ROOT / ".github/workflows").iterdir()] == ["ci.yml"]
+    assert {path.name for path in (ROOT / ".github/workflows").iterdir()} == set(WORKFLOWS)
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_workflows_read_only_and_end(name: str) -> None:
+    workflow = yaml.safe_load(text(f".github/workflows/{name}"))
+    assert workflow["permissions"] == {"contents": "read"}
+    assert workflow["concurrency"]["group"]
+    assert all(job["timeout-minutes"] <= 90 for job in workflow["jobs"].values())
+    more = {
+        key: job["permissions"] for key, job in workflow["jobs"].items() if "permissions" in job
+    }
+    assert more == GRANTS.get(name, {})
 
 
 # Written in pieces, so that this file does not hold what it looks for.
