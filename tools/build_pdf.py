@@ -14,6 +14,7 @@ import vendor
 from build_book import BUILD, jupyter_book
 
 PROGRAMS = {  # what each comes with, in Debian's names
+    "make": "make",
     "xelatex": "texlive-xetex, texlive-latex-extra, texlive-fonts-recommended",
     "latexmk": "latexmk",
     "xindy": "xindy",
@@ -47,13 +48,11 @@ def build() -> int:
     if status:
         return status
     folder = BUILD / "latex"
-    command = ["latexmk", "-r", "latexmkrc", "-xelatex", "-interaction=nonstopmode"]
-    log = folder / "book.log"
-    status = subprocess.run(
-        [*command, "-silent", "book.tex"], cwd=folder, stdin=subprocess.DEVNULL, check=False
-    ).returncode
+    # The Makefile that Sphinx writes there knows the options of latexmk and of the index.
+    command = ["make", "all-pdf", "LATEXMKOPTS=-interaction=nonstopmode -silent"]
+    status = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, check=False).returncode
     if status:
-        print(f"LaTeX ended with {status}; its log is {log}.")
+        print(f"LaTeX ended with {status}; its log is {folder / 'book.log'}.")
         return status
     print(f"\nPrinted: {folder / 'book.pdf'}")
     return 0
