@@ -13,6 +13,7 @@ from scalelib.widgets._bundle import bundle
 from scalelib.widgets.base import Widget
 from scalelib.widgets.beta_bound import BetaBound
 from scalelib.widgets.controls import explore
+from scalelib.widgets.density_evolution import DensityEvolution
 from scalelib.widgets.osmosis_playground import OsmosisPlayground
 from scalelib.widgets.permutation_invariance import PermutationInvariance
 from scalelib.widgets.scale_explorer import ScaleExplorer
@@ -20,6 +21,7 @@ from scalelib.widgets.semigroup import Semigroup
 
 __all__ = [
     "BetaBound",
+    "DensityEvolution",
     "OsmosisPlayground",
     "PermutationInvariance",
     "ScaleExplorer",

@@ -99,21 +99,40 @@ function legend(entries) {
   return element("div", { class: "legend" }, ...entries.map(item));
 }
 
+/** Let a pointer draw on a chart with axes that are not logarithmic. */
+function drawable(svg, value, pen) {
+  svg.classList.add("drawable");
+  let from = null;
+  svg.addEventListener("pointerdown", (event) => {
+    svg.setPointerCapture(event.pointerId);
+    from = value(event);
+    pen(from, from);
+  });
+  svg.addEventListener("pointermove", (event) => {
+    if (!svg.hasPointerCapture(event.pointerId)) return;
+    const to = value(event);
+    pen(from, to);
+    from = to;
+  });
+}
+
 /** A chart with the given description for screen readers and height in pixels.
 
     show({ x, y, ...marks }): an axis is { domain, label, log, ticks, format }; marks are lists of
     bands { from, to, series }, bars { from, to, height, series }, rules { at, axis },
     lines { points, series, dashed, thin } and dots { at: [x, y], series, radius }, drawn in this
-    order. What lies outside of the domains is not shown. Series 1 to 7 have the colours of the style sheet. */
-export function chart({ label, height = 250, entries = [] }) {
+    order. What lies outside of the domains is not shown. A pointer calls pen(from, to) with the
+    values [x, y] under each part of its stroke, if there is a pen. Series 1 to 7 have the colours of the style sheet. */
+export function chart({ label, height = 250, entries = [], pen = null }) {
   const svg = shape("svg", { role: "img", "aria-label": label, height });
   const node = element("div", { class: "chart" }, svg);
   if (entries.length) node.append(legend(entries));
   let shown;
   let width = 0;
+  const room = () => [width - MARGIN.left - MARGIN.right, height - MARGIN.top - MARGIN.bottom];
   const draw = () => {
     if (!shown || !width) return;
-    const [w, h] = [width - MARGIN.left - MARGIN.right, height - MARGIN.top - MARGIN.bottom];
+    const [w, h] = room();
     const [x, y] = [scale(shown.x, [0, w]), scale(shown.y, [h, 0])];
     const inside = shape("svg", { width: w, height: h }); // cuts off what is outside
     for (const [kind, mark] of Object.entries(CUT)) {
@@ -131,5 +150,15 @@ export function chart({ label, height = 250, entries = [] }) {
     shown = description;
     draw();
   };
+  const value = ({ clientX, clientY }) => {
+    const box = svg.getBoundingClientRect();
+    const [w, h] = room();
+    const along = ({ domain: [low, high] }, share) => low + share * (high - low);
+    return [
+      along(shown.x, (clientX - box.left - MARGIN.left) / w),
+      along(shown.y, 1 - (clientY - box.top - MARGIN.top) / h),
+    ];
+  };
+  if (pen) drawable(svg, value, pen);
   return { node, show };
 }
