@@ -91,7 +91,12 @@ def test_pages_referred_to_in_the_readme_exist() -> None:
 
 WORKFLOWS = ("ci.yml", "links.yml")
 # Jobs that may do more than read.
-GRANTS = {"ci.yml": {"deploy": {"pages": "write", "id-token": "write"}}}
+GRANTS = {
+    "ci.yml": {
+        "deploy": {"pages": "write", "id-token": "write"},
+        "notebooks": {"contents": "write"},
+    }
+}
 
 
 @pytest.mark.parametrize(
