@@ -32,9 +32,11 @@ class SplitWidgetBundle(SphinxPostTransform):
         images = [image for child in bundle.children for image in child.findall(nodes.image)]
         if VIEW not in kinds or not images:
             return
+        first = next(iter(self.document.findall(nodes.image)))
         for image in images:
             image["classes"].append("widget-fallback")
-            image["loading"] = "lazy"  # a browser leaves it out for as long as it is hidden
+            if first not in images:  # the first picture of a page is what a reader waits for
+                image["loading"] = "lazy"  # a browser leaves it out for as long as it is hidden
         view = bundle.copy()
         view += kinds.pop(VIEW)
         bundle.children = list(kinds.values())
