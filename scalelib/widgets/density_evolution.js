@@ -139,15 +139,20 @@ function render({ model, el }) {
     if (!normalised(own)) text.textContent = "A density needs some mass.";
     else write(model, { own: new DataView(own.buffer), shape: "own", step: 0, direction: "forward" });
   };
+  let sketch = null; // keeps its heights during a stroke; what is shown has mass 1
   const densities = chart({
     label: "Densities at time s. A pointer draws a new one.",
     entries: [
-      [1, "VP; on the way back the density of the way forth", "line"],
-      [2, "osmosis, and its way back", "line dashed"],
+      [1, "VP, or the way forth", "line"],
+      [2, "osmosis, or its way back", "line dashed"],
       [3, "VE", "line"],
       [4, "N(0, 1)", "line"],
     ],
-    pen: (from, to) => change(drawn(p, from, to)),
+    pen: (from, to) => {
+      if (from === to) sketch = p; // a stroke begins
+      sketch = drawn(sketch, from, to);
+      change(sketch);
+    },
   });
   const distances = chart({ label: "Relative entropy against time s" });
   const text = readout();
