@@ -17,7 +17,14 @@ OPTION = re.compile(r"^\s*:([\w-]+):\s*(.*)$")
 ROLE = re.compile(r"\{([a-z][a-z:]*)\}`([^`]+)`")
 TARGET = re.compile(r"^\([\w-]+\)=\s*$")
 ITEM = re.compile(r"^(\*| ) - ?(.*)$")
-HIDDEN = {"bibliography", "nb-exec-table", "verification-details", "verification-matrix", "label"}
+HIDDEN = {
+    "bibliography",
+    "citation",
+    "nb-exec-table",
+    "verification-details",
+    "verification-matrix",
+    "label",
+}
 
 
 def expanded(text: str, macros: Mapping[str, str | list[str | int]]) -> str:
