@@ -3,17 +3,16 @@
 import { chart } from "./chart.js";
 import {
   applied,
-  back,
+  backwards,
   bumped,
   CELLS,
   centres,
   drawn,
-  guidance,
+  forwards,
   kernel,
   levelled,
+  NORMAL,
   normalised,
-  osmosis,
-  relativeEntropy,
   STEP,
   STEPS,
   transition,
@@ -22,8 +21,6 @@ import { fixed, plain, power } from "./numerics/ticks.js";
 import { button, follow, frame, player, range, readout, select, slider, write } from "./ui.js";
 
 const X = centres();
-const NORMAL = normalised(guidance());
-const V = guidance();
 const TOP = 0.8; // of the axis of densities
 const NAMES = { two: "two bumps", box: "box", three: "three bumps", skew: "skew" };
 const DIRECTIONS = [
@@ -44,21 +41,6 @@ function levels(model) {
   const view = model.get(own ? "own" : "levels");
   const start = own ? 0 : model.get("shapes").indexOf(model.get("shape")) * CELLS;
   return new Uint8Array(view.buffer, view.byteOffset + start, CELLS);
-}
-
-/** Osmosis of a density at all steps, and its relative entropy to N(0, 1). */
-function forwards(p) {
-  const states = [p];
-  for (let k = 1; k <= STEPS; k += 1) states.push(osmosis(states.at(-1), V));
-  return { states, distances: states.map((state) => relativeEntropy(state, NORMAL)) };
-}
-
-/** From N(0, 1) at the last step back to 0, and the relative entropy to the density there. */
-function backwards(states, last) {
-  const found = [];
-  found[last] = NORMAL;
-  for (let k = last; k > 0; k -= 1) found[k - 1] = back(states[k - 1], states[k], found[k], V);
-  return { states: found, distances: found.map((q, k) => relativeEntropy(q, states[k])) };
 }
 
 const points = (p) => Array.from(p, (value, i) => [X[i], value]);
@@ -123,9 +105,11 @@ function controls(model, text, bump) {
   });
   const stops = range(0, STEPS, 1);
   const time = (k) => fixed(STEP * k, 2);
+  const order = () =>
+    model.get("direction") === "back" ? range(0, model.get("last"), 1).reverse() : stops;
   return [
     slider(model, "step", { label: "time s", stops, format: time }),
-    player(model, "step", { stops, seconds: 6, text }),
+    player(model, "step", { stops: order, seconds: 6, text }),
     select(model, "direction", { label: "direction", options: DIRECTIONS }),
     slider(model, "last", { label: "the way back starts at s", stops: range(1, STEPS, 1), format: time }),
     list,

@@ -124,7 +124,7 @@ function controls(model, el, text) {
   const stops = range(0, STEPS, 1);
   return [
     slider(model, "step", { label: "step", stops }),
-    player(model, "step", { stops, seconds: 6, text }),
+    player(model, "step", { stops: () => stops, seconds: 6, text }),
     select(model, "start", { label: "initial image", options: options(model) }),
     guidances(model),
     slider(model, "offset", { label: "offset", stops: [1, 4, 16, 64, 255, 1000] }),

@@ -116,7 +116,7 @@ function render({ model, el }) {
     readout: text,
     controls: [
       slider(model, "scale", { label: "scale", stops }),
-      player(model, "scale", { stops, seconds: 8, text }),
+      player(model, "scale", { stops: () => stops, seconds: 8, text }),
       photographs(model),
       own,
     ],

@@ -166,12 +166,11 @@ function moveOn(model, name, stops, by) {
 }
 
 /** Button that plays a numeric trait through its stops, and pauses. It wraps around at the end.
+    stops() gives them in the order of play.
     Where the reader asked for less motion, each press moves on by a tenth of the way. Screen
     readers speak the text, a readout, where it stops, and not on its way. */
 export function player(model, name, { stops, seconds, text }) {
   const still = reducedMotion();
-  const interval = Math.max(40, (1000 * seconds) / stops.length);
-  const stride = Math.max(1, Math.round((interval * stops.length) / (1000 * seconds)));
   let timer = null;
   const show = () => {
     made.textContent = still ? "Step" : timer === null ? "Play" : "Pause";
@@ -185,12 +184,15 @@ export function player(model, name, { stops, seconds, text }) {
   };
   const play = () => {
     text.setAttribute("aria-live", "off");
+    const order = stops();
+    const interval = Math.max(40, (1000 * seconds) / order.length);
+    const stride = Math.max(1, Math.round((interval * order.length) / (1000 * seconds)));
     timer = setInterval(() => {
-      if (!made.isConnected || moveOn(model, name, stops, stride)) pause();
+      if (!made.isConnected || moveOn(model, name, order, stride)) pause();
     }, interval);
   };
   const press = () => {
-    if (still) moveOn(model, name, stops, Math.ceil(stops.length / 10));
+    if (still) moveOn(model, name, stops(), Math.ceil(stops().length / 10));
     else if (timer === null) play();
     else pause();
     show();

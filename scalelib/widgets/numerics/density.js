@@ -8,6 +8,7 @@ export const STEPS = 60;
 export const STEP = 0.05; // time of each step
 const LOW = -5;
 const WIDTH = 0.1;
+const BORDER = 4; // mass beyond it would feel the end of the cells
 
 /** Centres of cells of the same width; those of the density, or more on both sides. */
 export function centres(more = 0) {
@@ -83,7 +84,8 @@ export function osmosis(p, v, time = STEP) {
   let state = Float64Array.from(p);
   let weight = Math.exp(-fastest * time);
   let [left, found] = [1 - weight, state.map((value) => weight * value)];
-  for (let n = 1; left > 1e-15 || n < fastest * time; n += 1) {
+  // Term n reaches n cells. All cells are reached, since the way back divides by the density.
+  for (let n = 1; left > 1e-15 || n < Math.max(p.length, fastest * time); n += 1) {
     const before = state;
     state = before.map((value, i) => {
       const stays = value * (1 - (up[i] + down[i]) / fastest);
@@ -112,12 +114,30 @@ export function relativeEntropy(p, q) {
   return sum * WIDTH;
 }
 
-/** A copy of heights on the cells with a line drawn from [x, y] to [x, y]. */
+const V = guidance();
+export const NORMAL = normalised(V);
+
+/** Osmosis of a density at all steps, and its relative entropy to N(0, 1). */
+export function forwards(p) {
+  const states = [p];
+  for (let k = 1; k <= STEPS; k += 1) states.push(osmosis(states.at(-1), V));
+  return { states, distances: states.map((state) => relativeEntropy(state, NORMAL)) };
+}
+
+/** From N(0, 1) at the last step back to 0, and the relative entropy to the states of the way forth. */
+export function backwards(states, last) {
+  const found = [];
+  found[last] = NORMAL;
+  for (let k = last; k > 0; k -= 1) found[k - 1] = back(states[k - 1], states[k], found[k], V);
+  return { states: found, distances: found.map((q, k) => relativeEntropy(q, states[k])) };
+}
+
+/** A copy of heights on the cells with a line drawn from [x, y] to [x, y], within [-4, 4]. */
 export function drawn(heights, [x0, y0], [x1, y1]) {
   const [first, last] = [Math.min(x0, x1), Math.max(x0, x1)];
   return Float64Array.from(heights, (height, i) => {
     const x = LOW + (i + 0.5) * WIDTH;
-    if (x < first - WIDTH / 2 || x > last + WIDTH / 2) return height;
+    if (x < first - WIDTH / 2 || x > last + WIDTH / 2 || Math.abs(x) > BORDER) return height;
     const share = x1 === x0 ? 1 : Math.min(1, Math.max(0, (x - x0) / (x1 - x0)));
     return Math.max(0, y0 + share * (y1 - y0));
   });
