@@ -57,7 +57,7 @@ class OsmosisPlayground(Widget):
 
     Notes
     -----
-    The model and its implicit steps are those of :class:`scalelib.osmosis.Osmosis`, where their
+    The model and its implicit steps are those of :class:`scalelib.Osmosis`, where their
     sources stand. The protocol is ours.
 
     Examples

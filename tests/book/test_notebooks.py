@@ -26,7 +26,7 @@ def offered(html: Path, name: str) -> list[Path]:
 
 
 def test_there_are_executable_pages() -> None:
-    assert {"intro", "osmosis", "distances", "verification-matrix"} <= set(EXECUTABLE)
+    assert {"intro", "osmosis", "distances"} <= set(EXECUTABLE)
 
 
 @pytest.mark.parametrize("name", EXECUTABLE)
