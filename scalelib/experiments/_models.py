@@ -65,6 +65,7 @@ def build(configuration: Configuration) -> dict[str, Model]:
         name: partial(_trajectory, name, process)
         for name, process in processes(configuration).items()
     }
+    found["diffusion"] = partial(_filtered, processes(configuration)["diffusion"])
     found["osmosis"] = partial(_osmosis, configuration)
     return {name: found[name] for name in configuration.models}
 
@@ -90,6 +91,14 @@ def _trajectory(
         [_random.normal(labels, u.shape[1:], seed, name, i, device=u.device) for i in scales]
     )
     return torch.cat([u[None], process.trajectory(u, scales, noise=noise)])
+
+
+def _filtered(process: LinearGaussianScaleSpace, u: Tensor, labels: list[str], seed: int) -> Tensor:
+    """All scales of a process without noise: nothing is drawn, whatever the image and the seed."""
+    del labels, seed
+    unused = torch.Generator(u.device)
+    scales = range(1, process.steps + 1)
+    return torch.cat([u[None], process.trajectory(u, scales, generator=unused)])
 
 
 def _osmosis(configuration: Configuration, u: Tensor, labels: list[str], seed: int) -> Tensor:

@@ -90,7 +90,7 @@ class EfficientNetLite0(nn.Module):
                 step = stride if j == 0 else 1
                 self.blocks.append(_Block(channels, out, kernel, step, expansion))
                 channels = out
-        self.head = _Convolution(channels, HEAD, 1)
+        self.head: nn.Module = _Convolution(channels, HEAD, 1)
         self.classifier = nn.Linear(HEAD, CLASSES)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -104,9 +104,14 @@ class EfficientNetLite0(nn.Module):
     def stage(self, images: Tensor, stage: int) -> Tensor:
         """Return the map (N, c, h, w) after a stage 1, ..., 7, or 8 for the head."""
         x: Tensor = self.stem(_preprocessed(images))
-        for block in self.blocks[: sum(count for *_, count in STAGES[:stage])]:
+        for block in self.blocks[: _depth(stage)]:
             x = block(x)
         return cast(Tensor, x if stage <= len(STAGES) else self.head(x))
+
+
+def _depth(stage: int) -> int:
+    """Count the blocks up to the end of a stage."""
+    return sum(count for *_, count in STAGES[:stage])
 
 
 class _Convolution(nn.Module):
@@ -199,6 +204,15 @@ def load_lite(weights: str | Path | None = None) -> EfficientNetLite0:
     return network
 
 
+def _up_to(network: EfficientNetLite0, stage: int) -> EfficientNetLite0:
+    """Drop what lies behind a stage: it would be kept in memory, and sent to every worker."""
+    network.blocks = network.blocks[: _depth(stage)]
+    del network.classifier
+    if stage <= len(STAGES):
+        del network.head
+    return network
+
+
 def _folded(network: EfficientNetLite0) -> EfficientNetLite0:
     """Put the normalisations into the convolutions: the same map, with fewer passes over it."""
     network.double()
@@ -284,7 +298,7 @@ class LiteFeatures(FeatureExtractor):
         if batch is None:
             batch = CPU_BATCH if self.device.type == "cpu" else DEVICE_BATCH
         super().__init__(f"EfficientNet-Lite0, stage {stage}{ending}", dimension, batch)
-        self._network = _folded(load_lite(weights)).to(self.device)
+        self._network = _folded(_up_to(load_lite(weights), stage)).to(self.device)
 
     def _check_shape(self, images: Tensor) -> None:
         check_photographs(images, SMALLEST)

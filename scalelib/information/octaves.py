@@ -52,10 +52,11 @@ def octaves(shape: Sequence[int]) -> Tensor:
     """
     height, width = _check.image_shape("shape", shape)
     longer = max(height, width)
+    # The product first: at the edge of an octave both quotients are integers, and so exact.
     rows, columns = (
-        (torch.arange(n, dtype=torch.float64) * (longer / n)).square() for n in (height, width)
+        (torch.arange(n, dtype=torch.float64) * longer / n).square() for n in (height, width)
     )
-    # f^2 = mantissa 2^exponent with a mantissa in [1/2, 1): exact at the edges of an octave.
+    # f^2 = mantissa 2^exponent with a mantissa in [1/2, 1).
     exponent = torch.frexp(rows[:, None] + columns).exponent.long()
     found = torch.div(exponent - 1, 2, rounding_mode="floor") + 1
     found[0, 0] = 0

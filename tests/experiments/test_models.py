@@ -8,7 +8,7 @@ import pytest
 import torch
 from experiments.cases import configuration
 
-from scalelib import BlurringDiffusion, Osmosis
+from scalelib import BlurringDiffusion, Osmosis, _random
 from scalelib.experiments._models import DEVIATIONS, build, guidance_noise, processes
 from scalelib.experiments.configuration import MODELS
 from scalelib.schedules import arctan_noise, log_blur, sin2_blur
@@ -77,6 +77,28 @@ def test_models_and_seeds_have_noise_of_their_own() -> None:
     }
     correlations = torch.corrcoef(torch.stack(list(last.values()))) - torch.eye(len(last))
     assert float(correlations.abs().max()) < 5 / 192**0.5
+
+
+@pytest.mark.parametrize("name", ["vp", "ihd", "blurring", "linearised"])
+def test_noise_belongs_to_image_model_and_scale(name: str) -> None:
+    noise = [_random.normal(LABELS, IMAGES.shape[1:], 5, name, i) for i in range(1, 4)]
+    expected = processes(WHOLE)[name].trajectory(IMAGES, range(1, 4), noise=torch.stack(noise))
+    assert torch.equal(build(WHOLE)[name](IMAGES, LABELS, 5)[1:], expected)
+
+
+def test_diffusion_draws_no_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = processes(WHOLE)["diffusion"]
+    noise = torch.ones(3, *IMAGES.shape)
+    expected = process.trajectory(IMAGES, range(1, 4), noise=noise)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("noise was drawn")
+
+    monkeypatch.setattr("scalelib._random.normal", refuse)
+    monkeypatch.setattr(torch.Tensor, "normal_", refuse)
+    assert torch.equal(build(WHOLE)["diffusion"](IMAGES, LABELS, 5)[1:], expected)
+    with pytest.raises(AssertionError, match="noise was drawn"):
+        build(WHOLE)["vp"](IMAGES, LABELS, 5)
 
 
 def test_guidance_beyond_six_deviations_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:

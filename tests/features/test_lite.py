@@ -89,6 +89,17 @@ def test_stages_have_their_channels(stage: int, dimension: int) -> None:
     assert features.name == f"EfficientNet-Lite0, stage {stage}"
 
 
+@pytest.mark.parametrize("stage", range(1, 9))
+def test_nothing_behind_the_stage_is_kept(stage: int) -> None:
+    """Every weight that is left has a gradient: the features depend on all of them."""
+    network = LiteFeatures(stage)._network
+    weights = list(network.parameters())
+    for weight in weights:
+        weight.requires_grad_(True)
+    network.stage(wave(64), stage).sum().backward()
+    assert all(weight.grad is not None for weight in weights)
+
+
 def test_features_are_the_mean_of_the_map(network: EfficientNetLite0) -> None:
     images = wave(64)
     expected = load_lite().double().stage(images.double(), 5).mean(dim=(2, 3))

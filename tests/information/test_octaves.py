@@ -54,6 +54,13 @@ def test_octaves_against_fractions(height, width):
                 assert 4 ** (j - 1) * unit <= square < 4**j * unit
 
 
+def test_an_edge_is_exact_where_the_sides_share_no_power_of_two():
+    """49 * 128 / 98 is 64, and 49 * (128 / 98) is less than that."""
+    found = octaves((98, 128))
+    assert found[48:50, 0].tolist() == [6, 7]
+    assert found[0, 63:65].tolist() == [6, 7]
+
+
 def test_octaves_of_one_pixel():
     assert octaves((1, 1)).tolist() == [[0]]
 
