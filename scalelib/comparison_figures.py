@@ -15,6 +15,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
+from scalelib.experiments._parts import KEPT
+from scalelib.experiments.results import SUBSETS
 from scalelib.features import distance_label
 from scalelib.figures import Drawing, curves
 from scalelib.provenance import Provenance
@@ -64,16 +66,18 @@ def frechet_figure(results: xr.Dataset) -> Drawing:
     -------
     Drawing
         An SVG. Lines are means over the seeds. Bands are intervals at 95% for other photographs,
-        from ``frechet_error``, taken for the logarithm, so that they stay positive. They do not
-        hold the bias of a finite sample. The line "osmosis, other noise", if there are two seeds
-        or more, is the distance that is left for a model with the law of osmosis given the image.
+        from ``frechet_error`` and the quantile of Student's t, with one degree of freedom less than
+        photographs. They are taken for the logarithm, so that they stay positive. They do not hold
+        the bias of a finite sample. The line "osmosis, other noise", if there are two seeds or
+        more, is the distance that is left for a model with the law of osmosis given the image.
     """
     lines, bands = {}, {}
+    quantile = _student(_photographs(results) - 1)
     for model in _others(results):
         found = results.sel(model=model).isel(scale=slice(1, None)).mean("seed")
         mean, error = (found[name].values for name in ("frechet", "frechet_error"))
         lines[model] = torch.from_numpy(mean)
-        share = np.exp(scipy.stats.norm.ppf((1 + LEVEL) / 2) * error / mean)
+        share = np.exp(quantile * error / mean)
         bands[model] = torch.from_numpy(mean / share), torch.from_numpy(mean * share)
     if not bool(results.floor.isnull().any()):
         lines["osmosis, other noise"] = torch.from_numpy(results.floor.values[1:].copy())
@@ -92,14 +96,16 @@ def kernel_figure(results: xr.Dataset) -> Drawing:
     Returns
     -------
     Drawing
-        An SVG. Lines are means over the seeds, bands intervals at 95% from ``kernel_error``. The
-        distance is unbiased, so that it may be negative.
+        An SVG. Lines are means over the seeds, bands intervals at 95% from ``kernel_error`` and the
+        quantile of Student's t, with one degree of freedom less than subsets. The distance is
+        unbiased, so that it may be negative.
     """
     lines, bands = {}, {}
+    quantile = _student(SUBSETS - 1)
     for model in _others(results):
         found = results.sel(model=model).isel(scale=slice(1, None)).mean("seed")
         mean, error = (found[name].values for name in ("kernel", "kernel_error"))
-        half = scipy.stats.norm.ppf((1 + LEVEL) / 2) * error
+        half = quantile * error
         lines[model] = torch.from_numpy(mean)
         bands[model] = torch.from_numpy(mean - half), torch.from_numpy(mean + half)
     label = _squared(distance_label(results.features, kernel=True))
@@ -117,9 +123,20 @@ def _others(results: xr.Dataset) -> list[str]:
     return [str(name) for name in results.model.values if name != "osmosis"]
 
 
+def _photographs(results: xr.Dataset) -> int:
+    """Count the photographs that the error of a Frechet distance is estimated from."""
+    crops: int = json.loads(results.configuration)["crops"]
+    return -(-min(int(results.images), KEPT) // crops)
+
+
+def _student(degrees: int) -> float:
+    """Half the width of an interval, in standard errors."""
+    return float(scipy.stats.t.ppf((1 + LEVEL) / 2, degrees))
+
+
 def _over_seeds(values: NDArray[np.float64]) -> Band:
     """Student interval of the mean over two or more seeds."""
-    quantile = scipy.stats.t.ppf((1 + LEVEL) / 2, len(values) - 1)
+    quantile = _student(len(values) - 1)
     mean = torch.from_numpy(values.mean(axis=0))
     half = torch.from_numpy(values.std(axis=0, ddof=1) * quantile / len(values) ** 0.5)
     return mean - half, mean + half

@@ -18,7 +18,7 @@ from scalelib.provenance import fingerprint, record
 MODELS = ["variance preserving", "osmosis", "blurring diffusion"]
 
 
-def results(seeds: int = 3, features: str = "pixels 1 x 8 x 8") -> xr.Dataset:
+def results(seeds: int = 3, features: str = "pixels 1 x 8 x 8", images: int = 42) -> xr.Dataset:
     numbers = np.random.default_rng(0)
     shape = (seeds, len(MODELS), 5)
     names = ("variance", "frechet", "frechet_error", "kernel", "kernel_error")
@@ -29,8 +29,9 @@ def results(seeds: int = 3, features: str = "pixels 1 x 8 x 8") -> xr.Dataset:
         {**values, "floor": ("scale", floor)},
         coords={"model": MODELS, "time": ("scale", np.arange(5.0))},
         attrs={
-            "configuration": json.dumps({"size": 8}),
+            "configuration": json.dumps({"size": 8, "crops": 6}),
             "features": features,
+            "images": images,
             "provenance": record("summarise", images=42).to_json(),
         },
     )
@@ -61,11 +62,13 @@ def test_one_seed_has_no_interval_and_no_floor() -> None:
     assert "shown: osmosis, other noise" not in frechet_figure(results(seeds=1)).provenance.data
 
 
-def test_frechet_intervals_are_those_of_the_logarithm() -> None:
-    found, given = frechet_figure(results()), results()
+@pytest.mark.parametrize(("images", "degrees"), [(42, 6), (43, 7), (2400, 399), (60_000, 833)])
+def test_frechet_intervals_are_those_of_the_logarithm(images: int, degrees: int) -> None:
+    """Six crops each: degrees of freedom are photographs less one, of the first 5000 images."""
+    found, given = frechet_figure(results(images=images)), results()
     chosen = given.sel(model="blurring diffusion").isel(scale=slice(1, None))
     mean = chosen.frechet.values.mean(axis=0)
-    half = scipy.stats.norm.ppf(0.975) * chosen.frechet_error.values.mean(axis=0) / mean
+    half = scipy.stats.t.ppf(0.975, degrees) * chosen.frechet_error.values.mean(axis=0) / mean
     assert shown(found, "blurring diffusion") == expected(mean)
     assert shown(found, "blurring diffusion, lower end") == expected(mean / np.exp(half))
     assert shown(found, "blurring diffusion, upper end") == expected(mean * np.exp(half))
@@ -77,6 +80,9 @@ def test_kernel_intervals_are_symmetric_and_may_reach_below_zero() -> None:
     given = results()
     given["kernel"] = given.kernel - 2
     found = kernel_figure(given)
+    chosen = given.sel(model="blurring diffusion").isel(scale=slice(1, None)).mean("seed")
+    half = scipy.stats.t.ppf(0.975, 9) * chosen.kernel_error.values  # ten subsets
+    assert shown(found, "blurring diffusion, upper end") == expected(chosen.kernel.values + half)
     assert found.figure.axes[0].get_yscale() == "linear"
     assert found.figure.axes[0].get_ylim()[0] < 0
 
@@ -101,5 +107,5 @@ def test_only_its_own_features_make_an_fid(features: str, frechet: str, kernel: 
 
 def test_the_record_holds_the_configuration() -> None:
     made = variance_figure(results()).provenance
-    assert made.parameters["configuration"] == {"size": 8}
+    assert made.parameters["configuration"] == {"size": 8, "crops": 6}
     assert made.parameters["images"] == 42

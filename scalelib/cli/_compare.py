@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["add_compare", "add_plot"]
 
 RESULTS = "results.nc"
-SUBSETS = 10
-"""Disjoint subsets for the standard error of the kernel distance."""
-
 STAGE = 5
 FEATURES = ("lite0", "inception", "pixels", "dct")
 DEFAULTS = {
@@ -165,7 +162,7 @@ def _compare(options: argparse.Namespace) -> int:
         console.print(f"Going on with what has been measured in {options.out}", highlight=False)
     with progress(console) as told:
         _work(options, store, images, features, told)
-    write_results(options.out / RESULTS, summarise(store, len(images), SUBSETS))
+    write_results(options.out / RESULTS, summarise(store, len(images)))
     console.print(f"Written: {options.out / RESULTS}", highlight=False)
     return 0
 
@@ -256,6 +253,8 @@ def _images(options: argparse.Namespace, console: Console) -> Collection:
         console.print(f"Images left out: {len(images.skipped)}", highlight=False)
     for label, reason in images.skipped.items():
         console.print(f"  {label} ({reason})", highlight=False)
+    from scalelib.experiments.results import SUBSETS  # noqa: PLC0415
+
     least = 2 * SUBSETS
     if len(images) < least:
         raise ValueError(

@@ -21,6 +21,9 @@ from scalelib.schedules import log_blur
 
 __all__ = ["read_results", "summarise", "write_results"]
 
+SUBSETS = 10
+"""Disjoint subsets for the standard error of the kernel distance; each needs two images."""
+
 UNITS = {
     "variance": "squared grey value, images in [-1, 1]",
     "variance_error": "squared grey value, images in [-1, 1]",
@@ -32,7 +35,7 @@ UNITS = {
 """Unit of each measured variable."""
 
 
-def summarise(store: Store, images: int, subsets: int = 10) -> xr.Dataset:
+def summarise(store: Store, images: int) -> xr.Dataset:
     """Compute all distances of a finished comparison.
 
     Parameters
@@ -41,8 +44,6 @@ def summarise(store: Store, images: int, subsets: int = 10) -> xr.Dataset:
         Results; every model and seed must have seen all images.
     images : int
         Number of images.
-    subsets : int
-        Disjoint subsets for the standard error of the kernel distance; each needs two images.
 
     Returns
     -------
@@ -77,7 +78,7 @@ def summarise(store: Store, images: int, subsets: int = 10) -> xr.Dataset:
         for j, model in enumerate(configuration.models):
             part = osmosis[seed] if model == REFERENCE else _whole(store, model, seed, images)
             for i in range(configuration.scales + 1):
-                found = _measured(part, osmosis[seed], i, subsets, configuration.crops)
+                found = _measured(part, osmosis[seed], i, configuration.crops)
                 for name, value in zip(names, found, strict=True):
                     values[name][s, j, i] = value
     return _labelled(configuration, images, values, _floor(osmosis, configuration.scales))
@@ -94,7 +95,7 @@ def _whole(store: Store, model: str, seed: int, images: int) -> Part:
     return part
 
 
-def _measured(part: Part, osmosis: Part, i: int, subsets: int, crops: int) -> tuple[float, ...]:
+def _measured(part: Part, osmosis: Part, i: int, crops: int) -> tuple[float, ...]:
     variances = part.variances[i]
     spatial = float(variances.mean()), (variances.trace() / variances.count) ** 0.5
     if part is osmosis:
@@ -105,7 +106,7 @@ def _measured(part: Part, osmosis: Part, i: int, subsets: int, crops: int) -> tu
     error = frechet_standard_error(x, y, torch.arange(len(x)) // crops)
     error *= (len(x) / variances.count) ** 0.5
     generator = torch.Generator().manual_seed(i)
-    kernel = kernel_distance(x, y, subsets=subsets, generator=generator)
+    kernel = kernel_distance(x, y, subsets=SUBSETS, generator=generator)
     return *spatial, distance.value, error, kernel.value, kernel.standard_error
 
 
