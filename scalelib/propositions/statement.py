@@ -25,6 +25,7 @@ class Topic(Enum):
     OSMOSIS = "Osmosis"
     DIFFUSION = "Homogeneous diffusion"
     REVERSE = "Reverse process"
+    COMPARISON = "Comparison and design"
     READING = "Reading notes"
 
 
