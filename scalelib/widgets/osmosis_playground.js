@@ -66,7 +66,7 @@ function followStates(model, draw) {
       measured.push([relativeEntropy(u, w), average(u)]);
       show();
     });
-    states = { ...sequence, w, measured, offset };
+    states = { ...sequence, v, w, measured, offset };
     show();
   };
   follow(model, ["guidance", "own", "start", "offset"], start);
@@ -77,7 +77,7 @@ function followStates(model, draw) {
 const line = (measured, part, shift) =>
   measured.map((values, k) => [TIMES[k], values[part] - shift]).slice(1);
 
-function showCharts({ entropies, masses }, { measured, offset, w }, step) {
+function showCharts({ entropies, masses }, { measured, offset, v }, step) {
   const x = { domain: [TIMES[1], LAST], log: true, label: "diffusion time in pixel²" };
   const now = (points) => (step ? points.slice(step - 1, step) : []).map((at) => ({ at, series: 1 }));
   const [falling, flat] = [line(measured, 0, 0), line(measured, 1, offset)];
@@ -96,7 +96,7 @@ function showCharts({ entropies, masses }, { measured, offset, w }, step) {
   masses.show({
     x,
     y: { domain: GREY, label: "average grey value" },
-    rules: [{ at: average(w) - offset, axis: "y" }],
+    rules: [{ at: average(v) - offset, axis: "y" }],
     lines: [{ points: flat, series: 1 }],
     dots: now(flat),
   });
