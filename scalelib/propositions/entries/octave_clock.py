@@ -62,10 +62,9 @@ def frequencies(gamma: Tensor) -> Tensor:
 
 
 def ratios(chain: LinearGaussianScaleSpace) -> Tensor:
-    """Signal-to-noise ratios of white data at all scales."""
-    one = torch.ones(1, 1, dtype=torch.float64)
-    scales = range(1, chain.steps + 1)
-    return torch.cat([signal_to_noise(chain, i, one)[0] for i in scales])
+    """Signal-to-noise ratios of white data at all scales, from the transitions."""
+    pairs = [chain.direct(i) for i in range(1, chain.steps + 1)]
+    return torch.stack([factor.square() / variance for factor, variance in pairs])
 
 
 def threshold(chain: LinearGaussianScaleSpace, exponent: float = EXPONENT) -> Outcome:
