@@ -18,7 +18,7 @@ import {
   transition,
 } from "./numerics/density.js";
 import { fixed, plain, power } from "./numerics/ticks.js";
-import { button, follow, frame, player, range, readout, select, slider, write } from "./ui.js";
+import { button, follow, frame, player, range, readout, reset, select, slider, write } from "./ui.js";
 
 const X = centres();
 const TOP = 0.8; // of the axis of densities
@@ -114,6 +114,7 @@ function controls(model, text, bump) {
     slider(model, "last", { label: "the way back starts at s", stops: range(1, STEPS, 1), format: time }),
     list,
     button("Add a bump", bump),
+    reset(model, ["shape", "own", "step", "last", "direction"]),
   ];
 }
 

@@ -4,32 +4,26 @@ import { chart } from "./chart.js";
 import { easel } from "./easel.js";
 import { inIdleTime } from "./idle.js";
 import { average, nextState, raised, relativeEntropy, steadyState, STEPS, TIMES } from "./numerics/playground.js";
-import { uniform } from "./numerics/random.js";
 import { fixed, plain, power } from "./numerics/ticks.js";
 import { picture } from "./picture.js";
-import { follow, frame, player, range, readout, select, slider, write } from "./ui.js";
+import { follow, frame, player, range, readout, reset, select, slider, write } from "./ui.js";
 import { pictureFile } from "./upload.js";
 
 const SIDE = 64;
 const GREY = [0, 255];
 const [LOWEST, HIGHEST] = [1e-9, 1]; // relative entropies on the chart
 const LAST = TIMES.at(-1);
+const TRAITS = ["guidance", "own", "start", "offset", "step", "grey", "radius"]; // the reader's
 
-/** Grey values by name: flat, noise, one of the photographs, or the reader's own. */
+/** Grey values by name: one of the list, or the reader's own. */
 function image(model, name) {
-  if (name === "flat") return new Uint8Array(SIDE * SIDE).fill(128);
-  if (name === "noise") {
-    const random = uniform(7);
-    return Uint8Array.from({ length: SIDE * SIDE }, () => Math.floor(256 * random()));
-  }
   const view = model.get(name === "own" ? "own" : "pixels");
   const start = name === "own" ? 0 : model.get("names").indexOf(name) * SIDE * SIDE;
   return new Uint8Array(view.buffer, view.byteOffset + start, SIDE * SIDE);
 }
 
 function options(model) {
-  const names = model.get("names").map((name) => [name, name.replaceAll("_", " ")]);
-  return [["flat", "flat"], ["noise", "noise"], ...names];
+  return model.get("names").map((name) => [name, name.replaceAll("_", " ")]);
 }
 
 /** The guidance of the reader: a picture or what was painted. */
@@ -136,6 +130,7 @@ function controls(model, el, text) {
       text,
       take: (bytes) => own(model, bytes),
     }),
+    reset(model, TRAITS),
   ];
 }
 

@@ -19,7 +19,8 @@ __all__ = ["OsmosisPlayground"]
 
 STEPS = 30
 SIDE = 64
-NAMES = [photograph.name for photograph in PHOTOGRAPHS]
+SEED = 7
+NAMES = ["flat", "noise", *(photograph.name for photograph in PHOTOGRAPHS)]
 OFFSETS = (1.0, 4.0, 16.0, 64.0, 255.0, 1000.0)
 
 
@@ -71,8 +72,8 @@ class OsmosisPlayground(Widget):
 
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     pixels = traitlets.Bytes().tag(sync=True)
-    start = traitlets.Enum(["flat", "noise", *NAMES], "noise").tag(sync=True)
-    guidance = traitlets.Enum(["flat", "noise", *NAMES, "own"], "chelsea").tag(sync=True)
+    start = traitlets.Enum(NAMES, "noise").tag(sync=True)
+    guidance = traitlets.Enum([*NAMES, "own"], "chelsea").tag(sync=True)
     own = traitlets.Bytes(b"").tag(sync=True)
     offset = traitlets.Enum(OFFSETS, 255.0).tag(sync=True)
     step = traitlets.Int(10, min=0, max=STEPS).tag(sync=True)
@@ -84,8 +85,7 @@ class OsmosisPlayground(Widget):
             raise ValueError(f"own must have 0 or {SIDE**2} bytes, found {len(traits['own'])}")
         if traits.get("guidance") == "own" and not traits.get("own"):
             raise ValueError("guidance must not be 'own' without the bytes of one")
-        levels = ((load("photographs", size=SIDE).double() + 1) * 127.5).round().clamp(0, 255)
-        super().__init__(names=NAMES, pixels=levels.byte().numpy().tobytes(), **traits)
+        super().__init__(names=NAMES, pixels=_levels(), **traits)
 
     @staticmethod
     def times() -> Tensor:
@@ -95,11 +95,6 @@ class OsmosisPlayground(Widget):
 
     def image(self, name: str) -> Tensor:
         """Return an image by its name, shape (1, 64, 64), in [0, 255]."""
-        if name == "flat":
-            return torch.full((1, SIDE, SIDE), 128.0, dtype=torch.float64)
-        if name == "noise":
-            generator = torch.Generator().manual_seed(7)
-            return torch.randint(0, 256, (1, SIDE, SIDE), generator=generator).double()
         first = 0 if name == "own" else NAMES.index(name) * SIDE**2
         given = self.own if name == "own" else self.pixels
         levels = torch.frombuffer(bytearray(given[first : first + SIDE**2]), dtype=torch.uint8)
@@ -114,7 +109,7 @@ class OsmosisPlayground(Widget):
         steps = [evolved[k - 1] for k in shown]
         made = record(
             OsmosisPlayground,
-            seed=7,
+            seed=SEED,
             data={self.start: image, self.guidance: v},
             offset=self.offset,
             steps=shown,
@@ -130,3 +125,15 @@ class OsmosisPlayground(Widget):
             provenance=made,
             value_range=(0.0, 255.0),
         )
+
+
+def _levels() -> bytes:
+    """Grey values of all images, one after another."""
+    generator = torch.Generator().manual_seed(SEED)
+    photographs = (load("photographs", size=SIDE).double() + 1) * 127.5
+    levels = [
+        torch.full((1, 1, SIDE, SIDE), 128, dtype=torch.uint8),
+        torch.randint(0, 256, (1, 1, SIDE, SIDE), generator=generator, dtype=torch.uint8),
+        photographs.round().clamp(0, 255).byte(),
+    ]
+    return torch.cat(levels).numpy().tobytes()

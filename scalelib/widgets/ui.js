@@ -129,6 +129,12 @@ export function button(label, act) {
   return element("button", { type: "button", class: "control", onclick: act }, label);
 }
 
+/** Button that brings traits back to what they are now. */
+export function reset(model, names) {
+  const values = Object.fromEntries(names.map((name) => [name, model.get(name)]));
+  return button("Reset", () => write(model, values));
+}
+
 /** Whether the reader asked for less motion. */
 export function reducedMotion() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches;

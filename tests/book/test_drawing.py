@@ -82,8 +82,12 @@ def test_the_guidance_image_can_be_painted(
     playground = widget("osmosis", "Osmosis playground")
     assert chosen(playground, "guidance image") == "chelsea"
     board = playground.get_by_role("application")
+    before = playground.locator(".readout").inner_text()
     assert changes(playground, lambda: paint(board))
     assert chosen(playground, "guidance image") == "your own"
+    assert changes(playground, playground.get_by_role("button", name="Reset").click)
+    assert chosen(playground, "guidance image") == "chelsea"
+    assert playground.locator(".readout").inner_text() == before
 
 
 def test_arrows_alone_do_not_paint(widget: Opener) -> None:
@@ -130,6 +134,8 @@ def test_a_density_can_be_drawn(widget: Opener) -> None:
     assert changes(figure, lambda: stroke(figure.locator("svg.drawable")))
     assert chosen(figure, "density at s = 0") == "your own"
     assert figure.locator(".readout").inner_text().startswith("s = 0.00")
+    assert changes(figure, figure.get_by_role("button", name="Reset").click)
+    assert chosen(figure, "density at s = 0") == "two bumps"
 
 
 def test_a_density_can_be_made_without_a_pointer(widget: Opener) -> None:

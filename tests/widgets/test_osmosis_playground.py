@@ -50,6 +50,20 @@ def test_states_are_those_of_the_package(images, states):
         torch.testing.assert_close(numbers(found) - OFFSET, wanted, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("offset", [1.0, 1000.0])
+@pytest.mark.parametrize("k", [0, 15, 29])
+def test_steps_in_full_size_are_those_of_the_package(k, offset):
+    """The widget's own images: noise becomes a photograph."""
+    widget = OsmosisPlayground()
+    image, guidance = widget.image("noise"), widget.image("chelsea")
+    state, v = ((x.flatten() + offset).tolist() for x in (image, guidance))
+    tau = widget.times()[k + 1] - widget.times()[k]
+    found = call(MODULE, "nextState", (v, state, k))[0]
+    expected = Osmosis(guidance, offset=offset, rtol=1e-13).trajectory(image, tau.view(1))[0]
+    found = torch.tensor(found, dtype=torch.float64).view(1, 64, 64) - offset
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+
+
 def test_mass_positivity_and_relative_entropy(images, states):
     v = raised(images[1])
     steady = call(MODULE, "steadyState", (v, states[0]))[0]
