@@ -70,7 +70,7 @@ def evolve_moving(
     Blanes, Casas, Oteo and Ros, Physics Reports 470, 2009, Section 2. A step leaves out
     :math:`\tfrac{\tau^3}{24} A'' + \tfrac{\tau^3}{12} [A', A]`, derivatives in time, and higher
     orders. So for the guidance N(s, 1) a Gaussian keeps its exact variance, and after the time S
-    its mean lags behind by :math:`\tfrac{\tau^2}{12} (1 - e^{-S})`.
+    its mean lags behind by about :math:`\tfrac{\tau^2}{12} (1 - e^{-S})`.
 
     Examples
     --------

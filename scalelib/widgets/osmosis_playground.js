@@ -155,6 +155,7 @@ function render({ model, el }) {
     readout: text,
     controls: controls(model, el, text),
   });
+  let said = "";
   return followStates(model, (states) => {
     const step = model.get("step");
     const shown = (values) => values.map((value) => value - states.offset);
@@ -164,7 +165,9 @@ function render({ model, el }) {
     if (u) evolving.show(shown(u), SIDE, GREY);
     steady.show(shown(states.w), SIDE, GREY);
     showCharts(drawn, states, step);
-    text.textContent = say(states, step);
+    const words = say(states, step);
+    if (words !== said) text.textContent = words; // a message on a file stays during computation
+    said = words;
   });
 }
 

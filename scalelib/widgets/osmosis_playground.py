@@ -31,7 +31,7 @@ class OsmosisPlayground(Widget):
     .. math:: (I - \tau_k A_v)\, u^{k+1} = u^k, \qquad w = \frac{\mu(f)}{\mu(v)}\, v
 
     Images have 64 × 64 grey values in [0, 255]; the offset is added to initial image f and guidance
-    image v. The diffusion times of the steps are 0 and 0.25 to 8192 pixel², doubled every two
+    image v. The diffusion times of the steps are 0 and 0.25 to 5793 pixel², doubled every two
     steps. One implicit Euler step leads from each to the next; mass and positivity are kept, and
     the relative entropy to the steady state w falls. The browser computes all of it.
 

@@ -47,8 +47,8 @@ function computed(given, osmosis, scale) {
 
 function caption(name, label, scale, variance) {
   const entropy = conditionalEntropy(PROTOCOL, name, scale);
-  // Given the image, osmosis depends on its noise in a way that is not linear.
-  const without = name === "osmosis" && scale > 0 ? "has no closed form" : "none: deterministic";
+  // Osmosis keeps the mean grey value of the image exactly, so that its law has no density.
+  const without = name === "osmosis" && scale > 0 ? "−∞: the mean is kept" : "−∞: deterministic";
   const noise = entropy === null ? without : `${fixed(entropy, 2)} nats per pixel`;
   return [
     element("strong", {}, label),

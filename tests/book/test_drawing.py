@@ -38,16 +38,21 @@ def widget(context: BrowserContext, base: str) -> Iterator[Opener]:
     opened[0].close()
 
 
+def said(widget: Locator, other: str = "") -> str:
+    """What the readout says when all is computed and it is not the other text; else nothing."""
+    for _ in range(100):
+        text = widget.locator(".readout").inner_text()
+        if text != other and "computed" not in text:
+            return text
+        widget.page.wait_for_timeout(100)
+    return ""
+
+
 def changes(widget: Locator, act: Callable[[], None]) -> bool:
     """Whether the readout becomes another one."""
-    page, before = widget.page, widget.locator(".readout").inner_text()
+    before = said(widget)
     act()
-    for _ in range(100):
-        page.wait_for_timeout(100)
-        text = widget.locator(".readout").inner_text()
-        if text != before and "computed" not in text:
-            return True
-    return False
+    return bool(said(widget, other=before))
 
 
 def stroke(canvas: Locator) -> None:
@@ -82,12 +87,12 @@ def test_the_guidance_image_can_be_painted(
     playground = widget("osmosis", "Osmosis playground")
     assert chosen(playground, "guidance image") == "chelsea"
     board = playground.get_by_role("application")
-    before = playground.locator(".readout").inner_text()
+    before = said(playground)
     assert changes(playground, lambda: paint(board))
     assert chosen(playground, "guidance image") == "your own"
     assert changes(playground, playground.get_by_role("button", name="Reset").click)
     assert chosen(playground, "guidance image") == "chelsea"
-    assert playground.locator(".readout").inner_text() == before
+    assert said(playground) == before
 
 
 def test_arrows_alone_do_not_paint(widget: Opener) -> None:

@@ -21,7 +21,6 @@ from scalelib.propositions.statement import (
     Proposition,
     Topic,
 )
-from scalelib.schedules import linear_beta
 
 __all__ = ["PROPOSITIONS"]
 
@@ -105,11 +104,21 @@ def unique(betas: Tensor) -> Outcome:
     return Outcome(worst, TOLERANCE)
 
 
-def geometric() -> Tensor:
-    """Break: the ratio falls by one factor in each step."""
-    gamma = torch.linspace(math.log(FIRST), math.log(LAST), STEPS, dtype=torch.float64).exp()
+def noise(gamma: Tensor) -> Tensor:
+    """Return the schedule with these ratios."""
     powers = gamma / (1 + gamma)
     return 1 - powers / torch.cat([torch.ones(1), powers[:-1]])
+
+
+def geometric() -> Tensor:
+    """Break: the ratio falls by one factor in each step."""
+    ends = math.log(FIRST), math.log(LAST)
+    return noise(torch.linspace(*ends, STEPS, dtype=torch.float64).exp())
+
+
+def arithmetic() -> Tensor:
+    """Break: the ratio falls by one amount in each step."""
+    return noise(torch.linspace(FIRST, LAST, STEPS, dtype=torch.float64))
 
 
 PROPOSITIONS = (
@@ -120,8 +129,9 @@ PROPOSITIONS = (
         statement=(
             r"Let $w_k \ge 0$ and $I_w(\gamma) = \frac12 \sum_k w_k \ln(1 + \gamma c_k)$, with "
             r"$w_k c_k > 0$ for some mode. For $\gamma_1 > \gamma_m > 0$ exactly one variance "
-            r"preserving schedule has these signal-to-noise ratios at both ends and equal losses "
-            r"$I_w(\gamma_{i-1}) - I_w(\gamma_i)$."
+            r"preserving schedule has these signal-to-noise ratios $\gamma_i = \bar\alpha_i / "
+            r"(1 - \bar\alpha_i)$ at both ends and equal losses $I_w(\gamma_{i-1}) - "
+            r"I_w(\gamma_i)$, $2 \le i \le m$."
         ),
         topic=Topic.COMPARISON,
         chapter="design-guidance",
@@ -150,8 +160,8 @@ PROPOSITIONS = (
             ),
         ),
         controls=(
-            Control("linear schedule", VP, lambda trial: even(linear_beta(STEPS, 1e-3, 0.6), ONE)),
-            Control("geometric schedule", VP, lambda trial: even(geometric(), ONE)),
+            Control("ratios in equal steps", VP, lambda trial: even(arithmetic(), ONE)),
+            Control("ratios by equal factors", VP, lambda trial: even(geometric(), ONE)),
             Control("weights left out", VP, lambda trial: even(schedule(ONE), WEIGHTS)),
             Control("ratios of other weights", VP, lambda trial: unique(schedule(WEIGHTS))),
         ),

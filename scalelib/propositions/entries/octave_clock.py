@@ -112,9 +112,10 @@ PROPOSITIONS = (
         title="The clock of octaves",
         source="Our addition",
         statement=(
-            r"Let $c_k = A f^{-a}$. A mode has $\mathrm{SNR}_i(k) = 1$ at the frequency "
-            r"$f_i = (A \gamma_i)^{1/a}$ for VP and VE, with $\gamma_i = 1 / \sigma_i^2$ for VE. "
-            r"It falls by the same factor in each step if and only if $\ln \gamma_i$ is an "
+            r"Let $c_k = A f^{-a}$ with $A, a > 0$. A mode has $\mathrm{SNR}_i(k) = 1$ at the "
+            r"frequency $f_i = (A \gamma_i)^{1/a}$ for VP and VE, with $\gamma_i = 1 / \sigma_i^2$ "
+            r"for VE and $\bar\alpha_i / (1 - \bar\alpha_i)$ for VP. "
+            r"$f_i$ falls by the same factor in each step if and only if $\ln \gamma_i$ is an "
             r"arithmetic sequence; the steps per octave are then "
             r"$a \ln 2 / (2 \ln(\sigma_i / \sigma_{i-1}))$."
         ),

@@ -20,7 +20,7 @@ function matchedVariance(eigenvalues, time) {
 /** What does not depend on the image, computed once. Lists hold the scales 1 to 50: diffusion
     times, mean factors of the variance preserving process, and noise variances per pixel. */
 export function protocol(side) {
-  const times = logBlur(SCALES, (20 / 128) * side); // the last blur is wide compared with the image
+  const times = logBlur(SCALES, (20 / 128) * side); // the last blur in proportion to the image
   const eigenvalues = laplacianEigenvalues(side, side);
   const betas = linearBeta(SCALES, 1e-4, 0.2);
   const preserving = betas.map((_, i) => variancePreserving(betas, 0, i + 1));
@@ -32,15 +32,15 @@ export function protocol(side) {
   return { side, times, eigenvalues, factors: preserving.map(([factor]) => factor), variances };
 }
 
-/** Entropy of a scale given the image, in nats per pixel; null where there is no noise, or no formula. */
+/** Entropy of a scale given the image, in nats per pixel; null where it is minus infinity. */
 export function conditionalEntropy({ variances }, process, scale) {
   return scale > 0 && variances[process] ? entropy(variances[process][scale - 1]) : null;
 }
 
-/** Spatial variance. */
+/** Spatial variance, with the divisor n - 1. */
 export function spatialVariance(image) {
   const mean = image.reduce((sum, u) => sum + u, 0) / image.length;
-  return image.reduce((sum, u) => sum + (u - mean) ** 2, 0) / image.length;
+  return image.reduce((sum, u) => sum + (u - mean) ** 2, 0) / (image.length - 1);
 }
 
 /** An image with what its scales need: its cosine coefficients and its noise. */
