@@ -145,8 +145,9 @@ PROPOSITIONS = (
         statement=(
             r"For a linear-Gaussian scale-space in the cosine basis, or in the pixel basis with "
             r"equal factors and equal noise variances, $E[\mathrm{Var}(U_i) \mid U_0 = u] = "
-            r"\frac{1}{n-1} \sum_{k \ne 0} (M_i(k)^2 \hat u_k^2 + S_i(k)^2)$, and $\mathrm{Var}(U_i)$ has, given $u$, the "
-            r"variance $\frac{1}{(n-1)^2} \sum_{k \ne 0} (4 M_i(k)^2 \hat u_k^2 S_i(k)^2 + "
+            r"\frac{1}{n-1} \sum_{k \ne 0} (M_i(k)^2 \hat u_k^2 + S_i(k)^2)$, and "
+            r"$\mathrm{Var}(U_i)$ has, given $u$, the variance "
+            r"$\frac{1}{(n-1)^2} \sum_{k \ne 0} (4 M_i(k)^2 \hat u_k^2 S_i(k)^2 + "
             r"2 S_i(k)^4)$."
         ),
         topic=Topic.COMPARISON,
