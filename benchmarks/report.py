@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import torch
 
 import scalelib
 from benchmarks.harness import Result
+from scalelib._files import replace
 
 COLUMNS = "{:<68} {:<36} {:>8} {:>16} {:>7}  {}"
 
@@ -47,16 +47,8 @@ def environment() -> dict[str, Any]:
 def write_json(path: Path, record: dict[str, Any]) -> None:
     """Write to a temporary name beside ``path`` and move into place."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(record, file, indent=2)
-            file.write("\n")
-        Path(temporary).chmod(0o644)  # mkstemp lets nobody else read
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    text = json.dumps(record, indent=2) + "\n"
+    replace(path, lambda stream: stream.write(text.encode("utf-8")))
 
 
 def heading() -> str:

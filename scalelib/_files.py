@@ -39,7 +39,7 @@ def replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             os.fsync(stream.fileno())
         temporary.chmod(0o644)  # mkstemp lets nobody else read
         temporary.replace(path)
-    except BaseException:
+    except BaseException:  # Ctrl-C too leaves no temporary file
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)

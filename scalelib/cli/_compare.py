@@ -147,7 +147,7 @@ def add_plot(parser: argparse.ArgumentParser) -> None:
 
 def _compare(options: argparse.Namespace) -> int:
     from scalelib.cli._memory import check_memory  # noqa: PLC0415  (the extra experiments)
-    from scalelib.experiments import Store, summarise, write_results  # noqa: PLC0415
+    from scalelib.experiments import Store, summarise, write_results  # noqa: PLC0415  (extra)
 
     console = Console()
     chosen = device(options.device)
@@ -174,16 +174,16 @@ def _work(
     features: FeatureExtractor,
     told: Callable[[str, int, int], None],
 ) -> None:
-    from scalelib.experiments import run  # noqa: PLC0415
+    from scalelib.experiments import run  # noqa: PLC0415  (extra)
 
     given = (store.configuration, images, features, store)
     chosen = device(options.device)
     if options.workers is None and options.scheduler is None:
         run(*given, device=chosen, progress=told)
         return
-    from distributed import Client, LocalCluster  # noqa: PLC0415
+    from distributed import Client, LocalCluster  # noqa: PLC0415  (extra)
 
-    from scalelib.experiments.cluster import run_on  # noqa: PLC0415
+    from scalelib.experiments.cluster import run_on  # noqa: PLC0415  (extra)
 
     with ExitStack() as stack:
         address = options.scheduler
@@ -198,7 +198,7 @@ def _work(
 
 def _configuration(options: argparse.Namespace) -> Configuration:
     """Check all but images and features, so that a bad option is told before they are read."""
-    from scalelib.experiments import Configuration  # noqa: PLC0415
+    from scalelib.experiments import Configuration  # noqa: PLC0415  (extra)
 
     if options.workers is not None:
         _check.integer("workers", options.workers, low=1)
@@ -253,7 +253,7 @@ def _images(options: argparse.Namespace, console: Console) -> Collection:
         console.print(f"Images left out: {len(images.skipped)}", highlight=False)
     for label, reason in images.skipped.items():
         console.print(f"  {label} ({reason})", highlight=False)
-    from scalelib.experiments.results import SUBSETS  # noqa: PLC0415
+    from scalelib.experiments.results import SUBSETS  # noqa: PLC0415  (extra)
 
     least = 2 * SUBSETS
     if len(images) < least:
@@ -277,6 +277,6 @@ def _few(console: Console, count: int, dimension: int) -> None:
 
 
 def _plot(options: argparse.Namespace) -> int:
-    from scalelib.cli._plot import plot  # noqa: PLC0415
+    from scalelib.cli._plot import plot  # noqa: PLC0415  (extra)
 
     return plot(options)

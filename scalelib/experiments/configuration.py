@@ -112,7 +112,8 @@ class Configuration:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:

@@ -1,7 +1,7 @@
 """Interactive figures: the same files serve a notebook with a kernel and a page without one."""
 
 try:
-    import anywidget as _anywidget  # noqa: F401
+    import anywidget as _anywidget  # noqa: F401  (only asks whether it is there)
 except ModuleNotFoundError as error:
     if error.name != "anywidget":
         raise

@@ -75,7 +75,7 @@ def explore(
         # Set as a whole: what is printed into an output arrives late and flickers.
         try:
             output.outputs = (shown(),)
-        except Exception as error:
+        except Exception as error:  # shown: a callback has no caller that would tell of it
             output.outputs = (_failure(error),)
 
     output.outputs = (shown(),)

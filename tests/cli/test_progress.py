@@ -33,6 +33,6 @@ def test_a_terminal_gets_a_bar() -> None:
     console = Console(file=io.StringIO(), width=80, force_terminal=True)
     with _progress.progress(console) as told:
         told("osmosis", 2, 3)
-    found = console.file.getvalue()  # type: ignore[attr-defined]
+    found = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
     assert "osmosis" in found
     assert "2/3" in found

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scalelib.drift_diffusion import Grid
+from scalelib.information import Mixture
 
 D = torch.float64
 
@@ -89,8 +90,6 @@ def test_a_deposit_keeps_mass_and_mean(a, b, weight, cells):
 
 
 def _law(points, weights):
-    from scalelib.information import Mixture  # noqa: PLC0415
-
     return Mixture(
         torch.tensor(points, dtype=D)[:, None], torch.zeros(1, dtype=D), torch.tensor(weights)
     )

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scalelib import Osmosis
-from scalelib.drift_diffusion import DriftDiffusion, Grid
+from scalelib.drift_diffusion import DriftDiffusion, Grid, integrators
 from scalelib.drift_diffusion.integrators import GAMMA, RADIUS, Propagator
 
 D = torch.float64
@@ -153,7 +153,6 @@ def test_positivity_and_mass_for_every_step(integrator, cells, length, contrast,
 
 def test_one_factorisation_serves_steps_of_one_length(monkeypatch):
     made = []
-    from scalelib.drift_diffusion import integrators  # noqa: PLC0415
 
     class Counted(integrators.SparseSystem):
         def __init__(self, operator, tau):

@@ -1,6 +1,7 @@
 """A guidance that moves: exact Gaussians, the way back of a density, observed orders."""
 
 import math
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -137,7 +138,8 @@ def test_the_times_at_which_the_guidance_is_asked_for():
             return torch.zeros(4)
 
         # Steps of 0.5 are too long for SDIRK2: it asks once, then raises.
-        try:
+        refused = pytest.raises(ValueError, match="for positivity")
+        with refused if integrator == "sdirk2" else nullcontext():
             evolve_moving(
                 grid,
                 log_guidance,
@@ -147,9 +149,6 @@ def test_the_times_at_which_the_guidance_is_asked_for():
                 steps=2,
                 integrator=integrator,
             )
-        except ValueError as error:
-            assert integrator == "sdirk2"
-            assert "for positivity" in str(error)  # noqa: PT017
         assert asked == expected[: len(asked)]
         assert len(asked) == (1 if integrator == "sdirk2" else 2)
 

@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import pickle
+import signal
 import stat
 
 import pytest
@@ -180,7 +181,6 @@ def test_a_full_disk_leaves_the_previous_file(path, monkeypatch, function):
 def test_a_write_that_stops_half_way_leaves_the_previous_file(path):
     """The system itself refuses to write more than 1000 bytes."""
     resource = pytest.importorskip("resource", reason="no limits of file size on this system")
-    signal = pytest.importorskip("signal")
     before = path.read_bytes()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -52,7 +52,7 @@ def derivation() -> Derivation:
     return steps.equal("With a plus it leaves", early - terms, 2 * early)
 
 
-class transition_density(sympy.Function):  # type: ignore[misc]  # noqa: N801
+class transition_density(sympy.Function):  # type: ignore[misc]  # noqa: N801  (printed by name)
     """Density p(u_t, t | u_tau, tau), shown by its letter until it is inserted."""
 
     name = "p"

@@ -57,7 +57,7 @@ def _pixels(steps: Derivation) -> Derivation:
     return steps.equal(text, sympy.Derivative(p, s) / p, right / p)
 
 
-class joint_law(sympy.Function):  # type: ignore[misc]  # noqa: N801
+class joint_law(sympy.Function):  # type: ignore[misc]  # noqa: N801  (printed by name)
     """Density of two pixels at the time s, shown by its letter until it is inserted."""
 
     def doit(self, **hints: Any) -> Any:

@@ -81,7 +81,7 @@ def derivation() -> Derivation:
     return steps.equal(text, eta * osmosis(p * (p / v) ** (1 / eta), p), -osmosis(v, p))
 
 
-class osmosis(sympy.Function):  # type: ignore[misc]  # noqa: N801
+class osmosis(sympy.Function):  # type: ignore[misc]  # noqa: N801  (printed by name)
     """Right-hand side A_v p of the osmosis equation, shown by its letter until it is inserted."""
 
     def doit(self, **hints: Any) -> Any:

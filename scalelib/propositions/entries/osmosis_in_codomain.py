@@ -90,7 +90,7 @@ def derivation() -> Derivation:
     return steps.equal("and so is its variance.", 1 - sympy.exp(-2 * step), beta)
 
 
-class guidance_density(sympy.Function):  # type: ignore[misc]  # noqa: N801
+class guidance_density(sympy.Function):  # type: ignore[misc]  # noqa: N801  (printed by name)
     """Standard normal density, shown as v until it is inserted."""
 
     def doit(self, **hints: object) -> object:
@@ -103,7 +103,7 @@ class guidance_density(sympy.Function):  # type: ignore[misc]  # noqa: N801
         return "v" if exp is None else f"v^{{{exp}}}"
 
 
-class ornstein_uhlenbeck(sympy.Function):  # type: ignore[misc]  # noqa: N801
+class ornstein_uhlenbeck(sympy.Function):  # type: ignore[misc]  # noqa: N801  (printed by name)
     """Transition density of dU = -U ds + sqrt(2) dW, shown by its letter until it is inserted."""
 
     def doit(self, **hints: object) -> object:
