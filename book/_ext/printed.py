@@ -1,4 +1,4 @@
-"""The printed book: formulas with the macros of the pages, figures as vectors.
+"""The printed book: formulas with the macros of the pages, figures as vectors, tables that fit.
 
 The macros stand once, in the settings of MathJax. LaTeX gets the same ones. SVG figures become PDF
 by ``rsvg-convert`` (librsvg).
@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.transforms.post_transforms.images import ImageConverter
 
 Macro = str | tuple[str, int] | list[object]
+
+LINE = 90  # letters on the line of a table
+COLUMN = 45  # no column asks for more of them
 
 # Citations stand in captions. Code and tables are set smaller, so that they keep their lines.
 PREAMBLE = r"""
@@ -60,6 +66,29 @@ class VectorGraphics(ImageConverter):
         return True
 
 
+def widths(table: nodes.table) -> list[int]:
+    """Letters of the longest text in each column."""
+    rows = [[len(entry.astext()) for entry in row] for row in table.findall(nodes.row)]
+    return [max(column) for column in zip(*rows, strict=False)]
+
+
+class NarrowTables(SphinxPostTransform):
+    """Give the columns of a table that is wider than the line widths: their text then breaks."""
+
+    default_priority = 210
+    builders = ("latex",)
+
+    def run(self, **_: Any) -> None:
+        """Change the tables in place."""
+        for table in self.document.findall(nodes.table):
+            wanted = widths(table)
+            if sum(wanted) <= LINE or "colwidths-given" in table["classes"]:
+                continue
+            table["classes"].append("colwidths-given")
+            for column, width in zip(table.findall(nodes.colspec), wanted, strict=True):
+                column["colwidth"] = min(max(width, 5), COLUMN)
+
+
 def _share_macros(_app: Sphinx, config: Config) -> None:
     macros = config.mathjax3_config["tex"]["macros"]
     lines = [macro(name, meaning) for name, meaning in macros.items()]
@@ -70,4 +99,5 @@ def setup(app: Sphinx) -> dict[str, object]:
     """Connect the extension."""
     app.connect("config-inited", _share_macros)
     app.add_post_transform(VectorGraphics)
+    app.add_post_transform(NarrowTables)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from docutils import nodes
+from docutils.core import publish_doctree
 
 import build_pdf
 import printed
@@ -71,3 +73,16 @@ def test_a_drawing_becomes_a_pdf_and_a_broken_one_is_named(tmp_path):
     assert out.read_bytes().startswith(b"%PDF")
     with pytest.raises(printed.ExtensionError, match=r"bad\.svg was not converted"):
         converter.convert(str(bad), str(out))
+
+
+@pytest.mark.parametrize(("letters", "expected"), [(40, [1, 1]), (200, [7, 45])])
+def test_columns_of_a_wide_table_get_widths(letters, expected):
+    line = f"======= {'=' * letters}"
+    document = publish_doctree(f"{line}\nprocess b\n{line}\nVP      {'x' * letters}\n{line}\n")
+    columns = list(document.findall(nodes.colspec))
+    for column in columns:
+        column["colwidth"] = 1
+    printed.NarrowTables(document).run()
+    assert [column["colwidth"] for column in columns] == expected
+    (table,) = document.findall(nodes.table)
+    assert ("colwidths-given" in table["classes"]) == (letters == 200)
