@@ -158,7 +158,7 @@ def verdict(found: Sequence[Record]) -> str:
     aspects = ", ".join(record.name for record in found if record.name)
     if aspects:
         lines.append(f"<small>{aspects}</small>")
-    return f'<span class="verdict">{"".join(lines)}</span>'
+    return f'<span class="verdict">{" ".join(lines)}</span>'
 
 
 def pretty(measured: str) -> str:

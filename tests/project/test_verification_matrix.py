@@ -34,7 +34,7 @@ def test_a_cell_holds_value_and_tolerance() -> None:
     two = [found(value=2e-16, name=""), found(value=0.1, name="samples")]
     shown = cell(propositions()[LABEL], "variance preserving", two)
     assert shown.count("✓ holds") == 1
-    assert "<small>2e−16 ≤ 1e−12</small><small>samples</small>" in shown
+    assert "<small>2e−16 ≤ 1e−12</small> <small>samples</small>" in shown
     mixed = [*two, found(verdict="fails as expected", name="coupling")]
     assert "✗ fails" in cell(propositions()[LABEL], "variance preserving", mixed)
     assert cell(propositions()[LABEL], "osmosis", []) == "not stated"
