@@ -44,14 +44,25 @@ def listed_pages() -> list[str]:
     return re.findall(r"(?:root|file): (\S+)", text("_toc.yml"))
 
 
+def chapters() -> tuple[list[str], set[str]]:
+    """Pages between title and reference, and those of them that are no chapters of their own."""
+    contents = text("_toc.yml").split("caption: Before you start")[1].split("caption: Reference")[0]
+    appendix = set(re.findall(r"file: book/(\S+)", contents.split("caption: Appendix")[1]))
+    pages = re.findall(r"file: book/(\S+)", contents)
+    return pages, {"reading-guide", "notation", "glossary"} | appendix
+
+
 def test_landing_page_leads_to_every_chapter() -> None:
     """A card of each chapter, in the order of the table of contents."""
-    contents = text("_toc.yml").split("caption: Before you start")[1].split("caption: Reference")[0]
-    chapters = re.findall(r"file: book/(\S+)", contents)
-    before = {"reading-guide", "notation", "glossary"}
-    appendix = set(re.findall(r"file: book/(\S+)", contents.split("caption: Appendix")[1]))
+    pages, others = chapters()
     cards = re.findall(r"^:link: (\S+)$", text("book/intro.md"), re.MULTILINE)
-    assert cards == [name for name in chapters if name not in before | appendix]
+    assert cards == [name for name in pages if name not in others]
+
+
+def test_reading_guide_leads_to_every_page_before_the_reference() -> None:
+    guide = text("book/reading-guide.md").split("## The chapters")[1]
+    named = set(re.findall(r"\{doc\}`([\w-]+)`", guide))
+    assert set(chapters()[0]) - named == {"reading-guide"}
 
 
 def test_every_page_is_in_the_table_of_contents() -> None:
