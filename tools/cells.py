@@ -11,6 +11,10 @@ from jupytext.myst import myst_to_notebook
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "book"
+SCOPES = (
+    *(ast.FunctionDef, ast.ClassDef, ast.Lambda),
+    *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
+)
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,31 @@ def needs_kernel(source: str) -> bool:
         if calls or "ipywidgets" in modules:
             return True
     return False
+
+
+def _names(node: ast.AST, bound: set[str], used: set[str]) -> None:
+    """Collect the names that a node binds in the page, imports aside, and those that it uses."""
+    if isinstance(node, ast.Name):
+        (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+    elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+        bound.add(node.name)
+    # What a function or a comprehension binds stays inside.
+    inside: set[str] = set() if isinstance(node, SCOPES) else bound
+    for child in ast.iter_child_nodes(node):
+        _names(child, inside, used)
+
+
+def bound_and_used_first(source: str) -> tuple[set[str], set[str]]:
+    """Names that a cell binds, and names that it uses before it binds them."""
+    bound: set[str] = set()
+    first: set[str] = set()
+    for statement in ast.parse(source).body:
+        fresh: set[str] = set()
+        used: set[str] = set()
+        _names(statement, fresh, used)
+        first |= used - bound
+        bound |= fresh
+    return bound, first
 
 
 def _root(node: ast.expr) -> str | None:

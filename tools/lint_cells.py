@@ -2,7 +2,8 @@
 
 Style and format by ruff, types by mypy, and the rules of the house: at most 30 lines; a cell that
 draws says name, caption, alternative text and how the picture looks in dark mode; controls that
-need a kernel are tagged ``remove-cell``. Messages point to the line of the page.
+need a kernel are tagged ``remove-cell``; such a cell replaces no name that later cells use.
+Messages point to the line of the page.
 """
 
 from __future__ import annotations
@@ -127,6 +128,26 @@ def check_rules(found: list[Cell]) -> list[str]:
     return problems
 
 
+def replaced_names(found: list[Cell]) -> list[str]:
+    """Find names that a cell off the page binds anew and that a later cell uses.
+
+    Readers of the page would take them for the values that they have seen.
+    """
+    names = [cells.bound_and_used_first(cell.source) for cell in found]
+    problems = []
+    for at, cell in enumerate(found):
+        if not cells.off_the_page(cell):
+            continue
+        before = set().union(*(bound for bound, _ in names[:at]))
+        hidden = names[at][0] & before
+        for bound, first in names[at + 1 :]:
+            problems += [
+                f"{cell.place()}: {name} is replaced out of sight" for name in hidden & first
+            ]
+            hidden -= bound | first
+    return problems
+
+
 def repeated_names(book: dict[Path, list[Cell]]) -> list[str]:
     """Find figures that carry the name of an earlier one, on any page."""
     first: dict[str, Cell] = {}
@@ -174,7 +195,7 @@ def main(fix: bool) -> int:
         problems = check_style(book, Path(style)) + check_types(book, Path(types))
     problems += repeated_names(book)
     for found in book.values():
-        problems += check_rules(found)
+        problems += check_rules(found) + replaced_names(found)
     problems += [f"{c.place()}: not formatted (make fmt)" for c, _ in changed]
     print("\n".join(sorted(problems)) or f"{sum(map(len, book.values()))} cells: no problem")
     return 1 if problems else 0

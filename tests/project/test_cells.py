@@ -100,6 +100,24 @@ def test_a_name_taken_on_another_page_is_found(
     assert found == ["book/page.md:18: the name fig-a is taken: book/a-first.md:18"]
 
 
+@pytest.mark.parametrize(
+    ("hidden", "later", "replaced"),
+    [
+        ("x = 2", "print(x)", True),
+        ("def x() -> None: ...", "print(lambda: x)", True),
+        ("y = 2", "print(x)", False),
+        ("print([x for x in range(3)])", "print(x)", False),
+        ("x = 2", "x = 3\nprint(x)", False),
+    ],
+)
+def test_a_hidden_cell_replaces_no_name_in_use(hidden: str, later: str, replaced: bool) -> None:
+    sources = [("x = 1", []), (hidden, ["remove-cell"]), (later, [])]
+    page = cells.BOOK / "page.md"
+    found = [cells.Cell(page, 10 * i, s, {"tags": tags}) for i, (s, tags) in enumerate(sources)]
+    expected = ["book/page.md:10: x is replaced out of sight"] if replaced else []
+    assert lint_cells.replaced_names(found) == expected
+
+
 CONTROLS = """```{code-cell}
 :tags: [remove-cell]
 from scalelib.figures import Drawing, gallery
