@@ -13,7 +13,7 @@ help:
 	@echo "make bench   run the benchmarks"
 	@echo "make shots   screenshots of every page, light and dark, wide and phone"
 	@echo "make links   list every link to another site; ARGS=--check asks for each"
-	@echo "make clean   remove what was built; .venv stays"
+	@echo "make clean   remove what was built; .venv and downloads stay"
 	@echo "Options: PYTHON=python3.12 chooses the Python, ARGS='...' goes to the tool."
 
 env book pdf test serve lint fmt bench shots links clean:

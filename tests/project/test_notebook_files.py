@@ -71,3 +71,15 @@ def test_a_page_offers_its_notebook(small_book: Any, address: str) -> None:
     assert made.cells[-1].metadata.tags == ["hide-input"]
     assert r"\tag{1}" in str([cell.source for cell in made.cells]).replace("\\\\", "\\")
     nbclient.NotebookClient(made, timeout=60).execute()
+
+
+def test_a_part_of_the_book_has_notebooks(small_book: Any) -> None:
+    """What the references lead to lies on pages that are not built."""
+    absent = "{doc}`far away <other>`, {ref}`a-label`, {prf:ref}`thm-a`, {eq}`eq-a`, {doc}`other`"
+    repository = {"url": "", "path_to_book": "", "branch": "main"}
+    small_book.configure("repository_buttons", "notebook_files", repository=repository)
+    small_book.write("book/page.md", PAGE + f"\n{absent}\n")
+    small_book.build()
+    file = small_book.root / "_build/html/_sources/book/page.ipynb"
+    cells = nbformat.read(file, as_version=4).cells
+    assert "far away, a-label, thm-a, eq-a, other" in [cell.source.strip() for cell in cells]
