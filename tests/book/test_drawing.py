@@ -124,6 +124,7 @@ def test_a_picture_of_the_reader_is_taken_or_refused(
     widget: Opener, page: str, name: str, label: str
 ) -> None:
     figure = widget(page, name)
+    assert said(figure)  # what is computed on opening would replace the message
     files = figure.locator("input[type=file]")
     wrong = FilePayload(name="notes.txt", mimeType="text/plain", buffer=b"no picture")
     files.set_input_files(wrong)
