@@ -79,6 +79,6 @@ def _weight(html: Path, page: str) -> int:
 def _browser() -> ModuleType:
     """Return the module that drives Chromium; the scripts of the project are no package."""
     sys.path.insert(0, str(ROOT / "tools"))
-    import browser  # noqa: PLC0415  (found only now)
+    import browser  # noqa: PLC0415  (the path is set only now)
 
     return browser

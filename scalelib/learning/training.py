@@ -194,7 +194,7 @@ class Training:
         with _deterministic():
             loss = self._loss(self.network, u0, i, noise)
             self._adam.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # so in torch
+            loss.backward()  # type: ignore[no-untyped-call]  # torch has no types here
         norm = torch.nn.utils.clip_grad_norm_(self._weights, self.settings.clip)
         value = float(loss.detach())
         if not (math.isfinite(value) and math.isfinite(float(norm))):
@@ -204,7 +204,7 @@ class Training:
             )
         self._adam.step()
         decay = min(self.settings.average, (1 + self.step) / (10 + self.step))
-        move = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]  # so in torch
+        move = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]  # torch has no types here
         move(list(self.averaged.parameters()), self._weights, 0)
         self._losses.append(value)
         return value

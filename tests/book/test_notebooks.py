@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import nbclient
@@ -38,6 +39,23 @@ def test_page_offers_its_notebook(html: Path, name: str) -> None:
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert code
     assert not any(cell.outputs for cell in code)
+
+
+def labels() -> set[str]:
+    """What references of the book lead to: statements, formulas, figures, sections, sources."""
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "book").glob("*.md"))
+    sources = (ROOT / "book/references.bib").read_text(encoding="utf-8")
+    inside = r"^\s*:label: (\S+)|^\(([\w-]+)\)=|^\s+name: (fig-\S+)"
+    found = {name for names in re.findall(inside, pages, re.MULTILINE) for name in names if name}
+    return found | set(re.findall(r"^@\w+\{([^,]+),", sources, re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", EXECUTABLE)
+def test_every_reference_of_a_notebook_has_a_meaning(html: Path, name: str) -> None:
+    """Without one its label stands in the text; addresses of links have them behind a #."""
+    cells = nbformat.read(offered(html, name)[0], as_version=4).cells
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    assert not set(re.findall(r"(?<![#\w-])[\w-]+", text)) & labels()
 
 
 def test_a_notebook_runs_away_from_the_book(html: Path, tmp_path: Path) -> None:

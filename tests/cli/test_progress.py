@@ -23,7 +23,7 @@ def test_a_log_gets_a_line_now_and_then_with_the_time_left(clock: list[float]) -
         for done in range(41, 101):  # 40 were measured by an earlier call
             clock[0] += 10.0
             told("vp", done, 100)
-    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]  # a StringIO
     assert lines[0] == "vp: 44 of 100 blocks, 0:09:20 left"
     assert lines[-1] == "vp: 100 of 100 blocks, 0:00:00 left"
     assert len(lines) == 20
